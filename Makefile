@@ -1,0 +1,2 @@
+dev:
+	go run ./localdev dev

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bitville/listener/shared/config"
+)
+
+// devDir holds what `listener dev` makes and keeps between runs; git ignores it.
+const devDir = ".dev"
+
+type dev struct {
+	environ []string
+}
+
+// setUpDev makes what is missing: the folder and an API key. Settings of the environment come before its own.
+func setUpDev(environ []string) (dev, error) {
+	if err := os.MkdirAll(devDir, 0o700); err != nil {
+		return dev{}, err
+	}
+	key, err := keptKey(filepath.Join(devDir, "api-key"))
+	if err != nil {
+		return dev{}, err
+	}
+	d := dev{environ: environ}
+	has := func(prefix string) bool {
+		return slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, prefix) })
+	}
+	if !has("BITVILLE_API_KEY") {
+		d.environ = append(d.environ, "BITVILLE_API_KEY_SHOP="+key)
+	}
+	if !has("BITVILLE_DB_PATH=") {
+		d.environ = append(d.environ, "BITVILLE_DB_PATH="+filepath.Join(devDir, "bitville.db"))
+	}
+	return d, nil
+}
+
+// keptKey reads the key in a file, which is made with a new one when missing.
+func keptKey(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		data = []byte(rand.Text())
+		err = os.WriteFile(path, data, 0o600)
+	}
+	return strings.TrimSpace(string(data)), err
+}
+
+// greet prints a command that posts a record, and where to see it.
+func (d dev) greet(w io.Writer, cfg config.Config, s served) {
+	_, port, err := net.SplitHostPort(s.addr.String())
+	if err != nil {
+		return
+	}
+	key := cfg.Keys[0]
+	id := newUUID()
+	db, err := filepath.Abs(cfg.DBPath)
+	if err != nil {
+		db = cfg.DBPath
+	}
+	record := fmt.Sprintf(`{"project":"%s","correlation_id":"%s","timestamp":'$(date +%%s)',"duration_ms":17.8,"request_uri":"/cart","profiling_data":{"main()==>Cart::total":{"ct":1,"wt":9120}}}`, key.Project, id)
+	fmt.Fprintf(w, `
+The listener runs. Post a record from another terminal:
+
+  curl -sS -w '\n' --cacert %s -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '%s' https://localhost:%s/ingest/php
+
+Database: %s
+Read the record back:
+
+  BITVILLE_DB_PATH=%s go run ./localdev show %s
+
+`, quote(s.certPath), string(key.Secret), record, port, db, quote(db), id)
+}
+
+// newUUID returns a random UUID (version 4).
+func newUUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// quote makes a path one word of a shell.
+func quote(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool {
+		return !strings.ContainsRune("/._-+", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}

@@ -1,0 +1,152 @@
+// Command listener is the one-process host: every function's handler on one HTTPS listener, an embedded
+// SQLite database, and a purge every hour.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/bitville/listener/functions/retention"
+	"github.com/bitville/listener/shared/config"
+	"github.com/bitville/listener/shared/store/sqlite"
+)
+
+// version is set by the linker; see the Makefile.
+var version = ""
+
+const usage = `listener takes profiling records over HTTPS and keeps them in SQLite.
+
+usage: listener [command]
+
+  serve      serve until SIGTERM or SIGINT (the default); a second signal ends it at once
+  dev        the same with a key, a certificate and a database of its own in the folder .dev
+  purge      delete the records that are older than BITVILLE_RETENTION; safe while a listener runs
+  show ID    print what is stored under a correlation id: the request and its queries, a JSON line each
+  version    print the version
+
+Settings come from the environment; README.md lists them.
+`
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		signals := make(chan os.Signal, 2)
+		signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(1)
+	}()
+	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "listener:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
+	command := "serve"
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
+	if want := map[string]int{"show": 1}[command]; len(args) != want {
+		return fmt.Errorf("%s takes %d arguments, not %d; see listener help", command, want, len(args))
+	}
+	switch command {
+	case "help", "-h", "-help", "--help":
+		_, err := io.WriteString(stdout, usage)
+		return err
+	case "version", "-version", "--version":
+		_, err := fmt.Fprintln(stdout, versionText())
+		return err
+	case "show":
+		return show(ctx, args[0], environ, stdout)
+	case "dev":
+		dev, err := setUpDev(environ)
+		if err != nil {
+			return fmt.Errorf("set up %s: %w", devDir, err)
+		}
+		cfg, log, err := load(dev.environ)
+		if err != nil {
+			return err
+		}
+		return serve(ctx, cfg, log, func(s served) { dev.greet(stdout, cfg, s) })
+	}
+	cfg, log, err := load(environ)
+	if err != nil {
+		return err
+	}
+	switch command {
+	case "serve":
+		return serve(ctx, cfg, log, func(served) {})
+	case "purge":
+		return purge(ctx, cfg, log)
+	}
+	return fmt.Errorf("unknown command %q; see listener help", command)
+}
+
+// load reads the settings and makes the log that they ask for.
+func load(environ []string) (config.Config, *slog.Logger, error) {
+	cfg, warnings, err := config.Load(environ)
+	if err != nil {
+		return cfg, nil, fmt.Errorf("cannot start:\n  %s", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	}
+	log := newLog(cfg)
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	return cfg, log, nil
+}
+
+func newLog(cfg config.Config) *slog.Logger {
+	format := cfg.LogFormat
+	if format == "" {
+		format = "json"
+		if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			format = "text"
+		}
+	}
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, options))
+}
+
+func openDB(ctx context.Context, cfg config.Config) (*sqlite.DB, error) {
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.DBPath, Synchronous: cfg.DBSynchronous, Now: time.Now})
+	if err != nil {
+		return nil, fmt.Errorf("open the database %s (BITVILLE_DB_PATH): %w", cfg.DBPath, err)
+	}
+	return db, nil
+}
+
+func purge(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	if _, err := os.Stat(cfg.DBPath); err != nil {
+		return fmt.Errorf("look for the database (BITVILLE_DB_PATH): %w", err)
+	}
+	db, err := openDB(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	_, err = retention.Run(ctx, retention.Config{Store: db, Log: log, Now: time.Now, Retention: cfg.Retention})
+	return errors.Join(err, db.Close())
+}
+
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,201 @@
+// Package api is what every handler has around it: exact routes, request ids, one access log line a
+// request, and one place where errors become answers. It is part of each function's handler, so that all
+// hosts answer alike.
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Handler answers a request, or returns an error that the caller makes an answer of: an *Error its own,
+// any other a 500.
+type Handler func(w *Response, r *http.Request) error
+
+// Routes maps "METHOD /path" to handlers. Paths are exact: nothing is cleaned, redirected or matched by
+// prefix. GET answers HEAD too.
+type Routes map[string]Handler
+
+// Error is an answer other than 200.
+type Error struct {
+	Status int
+	Text   string         // for the client: what is wrong and what to do
+	Fields map[string]any // what the answer holds beside "error"
+	Header http.Header    // what the answer needs beside the usual
+	Cause  error          // for the log alone
+}
+
+func (e *Error) Error() string {
+	if e.Cause == nil {
+		return e.Text
+	}
+	return e.Text + ": " + e.Cause.Error()
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// New returns the handler of a function: the routes, and 404 and 405 for the rest.
+func New(log *slog.Logger, routes Routes) http.Handler {
+	methods := make(map[string][]string) // by path
+	for route := range routes {
+		method, path, _ := strings.Cut(route, " ")
+		methods[path] = append(methods[path], method)
+		if method == http.MethodGet {
+			routes["HEAD "+path] = routes[route]
+		}
+	}
+	allow := make(map[string]string, len(methods))
+	for path, list := range methods {
+		if slices.Contains(list, http.MethodGet) {
+			list = append(list, http.MethodHead)
+		}
+		slices.Sort(list)
+		allow[path] = strings.Join(list, ", ")
+	}
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w := &Response{ResponseWriter: rw, start: time.Now()}
+		body := &countingBody{ReadCloser: r.Body}
+		r.Body = body
+		id := requestID(r)
+		w.Header().Set("X-Request-Id", id)
+		defer func() {
+			if p := recover(); p != nil {
+				w.panicked(p)
+			}
+			w.logTo(log, r, id, body.n)
+			if w.abort {
+				panic(http.ErrAbortHandler) // the answer had begun: cut the connection rather than end it well
+			}
+		}()
+		h, ok := routes[r.Method+" "+r.URL.Path]
+		if !ok {
+			h = unrouted(allow[r.URL.Path])
+		}
+		if err := h(w, r); err != nil {
+			w.fail(err)
+			drain(w, r, body)
+		}
+	})
+}
+
+func unrouted(allow string) Handler {
+	return func(*Response, *http.Request) error {
+		if allow == "" {
+			return &Error{Status: http.StatusNotFound, Text: "Not found"}
+		}
+		return &Error{Status: http.StatusMethodNotAllowed, Text: "Method not allowed: use " + allow, Header: http.Header{"Allow": {allow}}}
+	}
+}
+
+// Response is the answer being written, and what the access log will say of it.
+type Response struct {
+	http.ResponseWriter
+	start  time.Time
+	status int
+	attrs  []slog.Attr
+	cause  error
+	abort  bool
+}
+
+// Unwrap serves http.ResponseController.
+func (w *Response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader notes the status for the access log.
+func (w *Response) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Log adds attributes to the request's access log line: never a key, never a payload.
+func (w *Response) Log(attrs ...slog.Attr) { w.attrs = append(w.attrs, attrs...) }
+
+// JSON writes an answer. An error says that the client did not get it, which changes nothing.
+func (w *Response) JSON(status int, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	w.write(status, "application/json", data)
+	return nil
+}
+
+// Text writes an answer of plain text.
+func (w *Response) Text(status int, text string) {
+	w.write(status, "text/plain; charset=utf-8", []byte(text))
+}
+
+func (w *Response) write(status int, contentType string, data []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", fmt.Sprint(len(data)))
+	w.WriteHeader(status)
+	_, _ = w.ResponseWriter.Write(data) // a client that has gone changes nothing of what was stored
+}
+
+// fail makes an answer of an error: the only place that does.
+func (w *Response) fail(err error) {
+	w.cause = err
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = &Error{Status: http.StatusInternalServerError, Text: "Internal error: it is in the listener's log under this answer's X-Request-Id"}
+	}
+	answer := map[string]any{"error": e.Text}
+	for name, value := range e.Fields {
+		answer[name] = value
+	}
+	for name, values := range e.Header {
+		w.Header()[name] = values
+	}
+	if err := w.JSON(e.Status, answer); err != nil {
+		panic(err)
+	}
+}
+
+func (w *Response) panicked(p any) {
+	if p == http.ErrAbortHandler {
+		w.abort = true
+		return
+	}
+	cause := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	if w.status != 0 {
+		w.cause, w.abort = cause, true
+		return
+	}
+	w.fail(cause)
+}
+
+// drain reads what is left of a body that was refused unread, for a while. A client that is still sending
+// would otherwise meet a closed connection, and never read why.
+func drain(w *Response, r *http.Request, body *countingBody) {
+	const most, patience = 8 << 20, 5 * time.Second
+	if body.ended || r.ProtoMajor != 1 || r.ContentLength == 0 || r.Header.Get("Expect") != "" {
+		return
+	}
+	rc := http.NewResponseController(w)
+	if rc.Flush() != nil || rc.SetReadDeadline(time.Now().Add(patience)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, r.Body, most)
+}
+
+// countingBody counts the bytes of a request's body as they are read.
+type countingBody struct {
+	io.ReadCloser
+	n     int64
+	ended bool
+}
+
+func (b *countingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n += int64(n)
+	b.ended = b.ended || err != nil
+	return n, err
+}

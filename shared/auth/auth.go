@@ -1,0 +1,69 @@
+// Package auth tells which project a request's API key is for.
+//
+// A key belongs to one project, and a project may have several live keys: that is how a key is rotated.
+// Only digests are kept.
+package auth
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"strings"
+)
+
+// Reasons why a request has no project. Their texts are for clients.
+var (
+	ErrNoKey      = errors.New(`no API key: send the header "Authorization: Bearer <key>"`)
+	ErrUnknownKey = errors.New("unknown API key: send one that the listener has for the project")
+)
+
+// Secret is a text that must not be shown: however it is printed or logged, it reads [redacted].
+type Secret string
+
+const redacted = "[redacted]"
+
+func (Secret) String() string               { return redacted }
+func (Secret) GoString() string             { return redacted }
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Key is one API key and the project that it is for.
+type Key struct {
+	Project string
+	Secret  Secret
+}
+
+// Keys are the live keys of all projects.
+type Keys struct {
+	digests map[[sha256.Size]byte]string // SHA-256 of a key, and its project
+}
+
+// NewKeys takes the live keys. A key that is given to two projects would be the last one's: config refuses it.
+func NewKeys(keys []Key) *Keys {
+	digests := make(map[[sha256.Size]byte]string, len(keys))
+	for _, k := range keys {
+		digests[sha256.Sum256([]byte(k.Secret))] = k.Project
+	}
+	return &Keys{digests: digests}
+}
+
+// Project returns the project that a request's bearer key is for. The error is ErrNoKey or ErrUnknownKey.
+// How long it takes tells nothing of the keys: each is compared, in constant time.
+func (k *Keys) Project(r *http.Request) (string, error) {
+	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	key = strings.Trim(key, " ")
+	if !strings.EqualFold(scheme, "Bearer") || key == "" {
+		return "", ErrNoKey
+	}
+	sum := sha256.Sum256([]byte(key))
+	found := ""
+	for digest, project := range k.digests {
+		if subtle.ConstantTimeCompare(sum[:], digest[:]) == 1 {
+			found = project
+		}
+	}
+	if found == "" {
+		return "", ErrUnknownKey
+	}
+	return found, nil
+}

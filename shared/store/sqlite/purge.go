@@ -1,0 +1,133 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bitville/listener/shared/store"
+)
+
+const (
+	chunkTime    = 50 * time.Millisecond // what one chunk of a purge may keep the writer from its inserts
+	chunkPause   = 5 * time.Millisecond  // between two chunks: a chance for another process's writer
+	firstRows    = 256
+	maxRows      = 16384
+	vacuumPages  = 512
+	lockAttempts = 30 // a busy listener leaves a purge by hand few gaps; each attempt waits for busyTimeout
+)
+
+// Purge deletes the records whose timestamp is before the given time, and gives the space back. It works
+// in chunks between the inserts, each short enough not to be felt, and stops between two when ctx ends;
+// the report says what was done, with an error too.
+func (db *DB) Purge(ctx context.Context, before time.Time) (report store.PurgeReport, err error) {
+	sources, err := db.sources(ctx)
+	if err != nil {
+		return report, fmt.Errorf("list sources: %w", err)
+	}
+	for _, source := range sources {
+		if err := db.deleteOld(ctx, source, before.UnixMicro(), &report); err != nil {
+			return report, fmt.Errorf("delete old records: %w", err)
+		}
+	}
+	if err := db.vacuum(ctx, &report); err != nil {
+		return report, fmt.Errorf("give space back: %w", err)
+	}
+	report.Oldest, err = db.oldest(ctx, sources)
+	return report, err
+}
+
+func (db *DB) deleteOld(ctx context.Context, source string, before int64, report *store.PurgeReport) error {
+	limit := firstRows
+	for {
+		var deleted int
+		var took time.Duration
+		err := db.chunk(ctx, func(conn *sql.Conn) error {
+			start := time.Now()
+			res, err := conn.ExecContext(ctx, `DELETE FROM profiling_data WHERE id IN
+				(SELECT id FROM profiling_data WHERE source = ? AND timestamp < ? ORDER BY timestamp LIMIT ?)`, source, before, limit)
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			deleted, took = int(n), time.Since(start)
+			return err
+		})
+		report.Rows += deleted
+		if err != nil || deleted < limit {
+			return err
+		}
+		switch {
+		case took > chunkTime:
+			limit = max(limit/2, 1)
+		case took < chunkTime/3:
+			limit = min(limit*2, maxRows)
+		}
+	}
+}
+
+// vacuum moves pages from the end of the file into the holes that a purge left, and cuts the file.
+func (db *DB) vacuum(ctx context.Context, report *store.PurgeReport) error {
+	for {
+		var given, pageSize, free int
+		err := db.chunk(ctx, func(conn *sql.Conn) error {
+			before, err := pragmaInt(ctx, conn, "page_count")
+			if err != nil {
+				return err
+			}
+			// Each step gives one page back: the statement must be stepped to its last row.
+			rows, err := conn.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
+			if err != nil {
+				return err
+			}
+			for rows.Next() {
+			}
+			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+				return err
+			}
+			after, err := pragmaInt(ctx, conn, "page_count")
+			if err != nil {
+				return err
+			}
+			given = before - after
+			if pageSize, err = pragmaInt(ctx, conn, "page_size"); err != nil {
+				return err
+			}
+			free, err = pragmaInt(ctx, conn, "freelist_count")
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		report.Pages += given
+		report.Bytes += int64(given) * int64(pageSize)
+		if free == 0 || given == 0 {
+			return nil
+		}
+	}
+}
+
+// chunk runs one step of a purge on the writing connection, again while another process has the lock.
+func (db *DB) chunk(ctx context.Context, step func(*sql.Conn) error) error {
+	for attempt := 1; ; attempt++ {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(chunkPause):
+		}
+		err := db.do(ctx, step)
+		if err == nil {
+			return nil
+		}
+		if !isLocked(err) || attempt == lockAttempts {
+			return explain(err)
+		}
+	}
+}
+
+func pragmaInt(ctx context.Context, conn *sql.Conn, name string) (n int, err error) {
+	err = conn.QueryRowContext(ctx, "PRAGMA "+name).Scan(&n)
+	return n, err
+}

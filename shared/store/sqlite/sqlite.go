@@ -1,0 +1,216 @@
+// Package sqlite keeps records in one SQLite file beside the process.
+//
+// One goroutine owns the only writing connection. Concurrent inserts share a transaction (group commit),
+// and each of them returns after that transaction has committed: a process killed at any moment has kept
+// every record that it acknowledged. Reads have connections of their own and never wait for the writer.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	_ "modernc.org/sqlite" // pure Go: one static binary, no C compiler
+
+	"github.com/bitville/listener/shared/store"
+)
+
+// applicationID marks a database file as ours (PRAGMA application_id): "BITV".
+const applicationID = 0x42495456
+
+// busyTimeout is how long a statement waits for another process's lock, in milliseconds. It is below what
+// an agent waits for an answer, so that a locked database is told and not timed out.
+const busyTimeout = 1000
+
+// Config says how to open a database.
+type Config struct {
+	Path        string // of the file; it is made when missing, its folder is not
+	Synchronous string // NORMAL or FULL: what a power cut may cost, see PRAGMA synchronous
+	Now         func() time.Time
+}
+
+// DB is an open database. Its methods may be called from any goroutine.
+type DB struct {
+	Reader
+	cfg    Config
+	pool   *sql.DB   // holds conn and nothing else
+	conn   *sql.Conn // owned by the writer goroutine
+	insert *sql.Stmt // on conn
+
+	queue  chan *job
+	tasks  chan *job
+	queued atomic.Int64 // bytes of the records in queue
+	log    wal
+
+	closing sync.RWMutex // held for reading while a job is handed to the writer
+	closed  bool
+	stop    chan struct{} // closed when Close begins
+	done    sync.WaitGroup
+}
+
+// Open opens or makes the database and brings its schema up to date. A file that is not a listener's, or
+// that a newer version made, is refused and left as it is.
+func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
+	if err := prepareFile(ctx, cfg.Path); err != nil {
+		return nil, err
+	}
+	db := &DB{
+		cfg:   cfg,
+		pool:  openPool(cfg.Path, "rw", 1),
+		queue: make(chan *job, maxQueuedJobs),
+		tasks: make(chan *job),
+		log:   wal{path: cfg.Path + "-wal"},
+		stop:  make(chan struct{}),
+	}
+	defer func() {
+		if err != nil {
+			_ = db.pool.Close()
+		}
+	}()
+	if db.conn, err = db.pool.Conn(ctx); err != nil {
+		return nil, explain(err)
+	}
+	if err := db.configure(ctx); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, db.conn); err != nil {
+		return nil, err
+	}
+	if db.insert, err = db.conn.PrepareContext(ctx, insertSQL); err != nil {
+		return nil, fmt.Errorf("prepare insert: %w", err)
+	}
+	reader, err := OpenReader(ctx, cfg.Path)
+	if err != nil {
+		return nil, err
+	}
+	db.Reader = *reader
+	db.done.Go(db.write)
+	db.done.Go(db.checkpointer)
+	return db, nil
+}
+
+// Close stores what is queued, copies the log into the database and closes it.
+func (db *DB) Close() error {
+	db.closing.Lock()
+	first := !db.closed
+	db.closed = true
+	db.closing.Unlock()
+	if !first {
+		return nil
+	}
+	close(db.stop)
+	close(db.queue) // nobody sends any more: senders hold closing
+	db.done.Wait()
+	err := db.Reader.Close()
+	_, _, cpErr := checkpoint(context.Background(), db.conn, "TRUNCATE")
+	return errors.Join(err, cpErr, db.insert.Close(), db.conn.Close(), db.pool.Close())
+}
+
+func openPool(path, mode string, conns int, pragmas ...string) *sql.DB {
+	query := url.Values{"mode": {mode}, "_pragma": pragmas}
+	query.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout))
+	// An absolute path in a URL: a name may hold "?", "#" or "%".
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
+	pool, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		panic("sqlite driver is linked in: " + err.Error())
+	}
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
+	return pool
+}
+
+// prepareFile makes the file when it is missing, readable for its owner alone, and otherwise refuses one
+// that is not ours, before anything of it is changed.
+func prepareFile(ctx context.Context, path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return fmt.Errorf("make the file: %w", err)
+		}
+		return f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("look at the file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("is not a regular file")
+	}
+	if info.Size() == 0 {
+		return nil
+	}
+	pool := openPool(path, "ro", 1)
+	defer pool.Close()
+	var application, version, tables int
+	err = pool.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
+		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).Scan(&application, &version, &tables)
+	switch {
+	case err != nil:
+		return explain(err)
+	case tables > 0 && application != applicationID:
+		return errors.New("is not a listener's database; name another file")
+	case version > store.SchemaVersion:
+		return fmt.Errorf("was made by a newer version of the listener (schema %d, this one knows %d)", version, store.SchemaVersion)
+	}
+	return nil
+}
+
+// configure sets what the writing connection needs, and reads it back: SQLite ignores what it cannot do.
+func (db *DB) configure(ctx context.Context) error {
+	synchronous, ok := map[string]string{"NORMAL": "1", "FULL": "2"}[db.cfg.Synchronous]
+	if !ok {
+		return fmt.Errorf("synchronous is %q: NORMAL or FULL", db.cfg.Synchronous)
+	}
+	for _, p := range []struct{ name, value string }{
+		{"busy_timeout", fmt.Sprint(busyTimeout)},
+		{"auto_vacuum", "2"}, // INCREMENTAL, so that a purge gives space back; only before the first table
+		{"journal_mode", "wal"},
+		{"synchronous", synchronous},
+		{"wal_autocheckpoint", "0"}, // a checkpoint of our own, off the request path
+		{"journal_size_limit", fmt.Sprint(walSoftLimit)},
+		{"cache_size", "-8192"}, // 8 MiB; each commit walks the whole cache, so that more is slower
+	} {
+		var got string
+		err := db.conn.QueryRowContext(ctx, "PRAGMA "+p.name+" = "+p.value).Scan(&got)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return explain(err)
+		}
+		if err := db.conn.QueryRowContext(ctx, "PRAGMA "+p.name).Scan(&got); err != nil {
+			return explain(err)
+		}
+		if got != p.value {
+			return fmt.Errorf("PRAGMA %s is %s and cannot be set to %s", p.name, got, p.value)
+		}
+	}
+	return nil
+}
+
+// migrate brings the schema up to date, one version after the other, each in a transaction.
+func migrate(ctx context.Context, conn *sql.Conn) error {
+	migrations := []string{store.Schema}
+	var version int
+	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return explain(err)
+	}
+	for ; version < len(migrations); version++ {
+		script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+			migrations[version], applicationID, version+1)
+		if _, err := conn.ExecContext(ctx, script); err != nil {
+			_, _ = conn.ExecContext(ctx, "ROLLBACK")
+			return fmt.Errorf("bring the schema to version %d: %w", version+1, explain(err))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/bitville/listener/shared/store"
+)
+
+const (
+	// walInterval keeps a promise: with synchronous NORMAL a commit is safe from a power cut once a
+	// checkpoint has synced the log, and at most the last second may be lost.
+	walInterval  = 500 * time.Millisecond
+	walSoftLimit = 32 << 20  // bytes; above it the writer helps, so that the log can begin anew
+	walHardLimit = 128 << 20 // bytes; above it ingest waits for the checkpoint
+	spaceReserve = 4 << 20   // bytes that stay free, so that a purge can work on a full disk
+)
+
+// wal is the write-ahead log as the writer sees it.
+type wal struct {
+	path     string
+	relieved time.Time // when the writer last tried to empty it
+}
+
+func (w *wal) size() int64 {
+	info, err := os.Stat(w.path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// checkpointer copies the log into the database in the background, without stopping the writer, as long
+// as there is anything to copy.
+func (db *DB) checkpointer() {
+	pool := openPool(db.cfg.Path, "rw", 1)
+	defer pool.Close()
+	ctx := context.Background()
+	tick := time.NewTicker(walInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-db.stop:
+			return
+		case <-tick.C:
+		}
+		conn, err := pool.Conn(ctx)
+		if err != nil {
+			continue // an insert meets the same error, and tells it
+		}
+		_, _, _ = checkpoint(ctx, conn, "PASSIVE")
+		_ = conn.Close()
+	}
+}
+
+// relieve lets the writer checkpoint when the log has grown large. Background passes never reach its end
+// under load; a pass between two transactions does, and then the log begins anew.
+func (db *DB) relieve() {
+	if time.Since(db.log.relieved) < 100*time.Millisecond || db.log.size() <= walSoftLimit {
+		return
+	}
+	_, _, _ = checkpoint(context.Background(), db.conn, "PASSIVE")
+	db.log.relieved = time.Now()
+}
+
+// checkpoint runs one checkpoint. frames is how many pages the log holds, and copied how many of them the
+// database has; a checkpoint that was kept from its work says so by these, not by an error.
+func checkpoint(ctx context.Context, conn *sql.Conn, mode string) (frames, copied int, err error) {
+	var busy int
+	err = conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &frames, &copied)
+	return frames, copied, err
+}
+
+// hasRoom refuses to write while the log cannot shrink or the disk is nearly full.
+func (db *DB) hasRoom() error {
+	log := db.log.size()
+	if log > walHardLimit {
+		return &store.Unavailable{Reason: "the database's log is full: a reader holds it", RetryAfter: 5 * time.Second}
+	}
+	free, err := freeSpace(filepath.Dir(db.cfg.Path))
+	if err == nil && free < log+spaceReserve {
+		return &store.Unavailable{Reason: "the disk is nearly full", RetryAfter: 30 * time.Second}
+	}
+	return nil
+}
+
+// freeSpace returns the bytes that may still be written below a folder.
+func freeSpace(dir string) (int64, error) {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return 0, err
+	}
+	return int64(s.Bavail) * int64(s.Bsize), nil
+}

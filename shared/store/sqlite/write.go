@@ -1,0 +1,229 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store"
+)
+
+const insertSQL = `INSERT INTO profiling_data
+	(correlation_id, project, source, timestamp, duration_ms, name, attributes, payload, digest, created_at)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+
+// The queue in front of the writer is bounded in every way that it could grow: what finds it full, or has
+// waited too long in it, is refused and may be sent again.
+const (
+	maxQueuedJobs  = 4096
+	maxQueuedBytes = 64 << 20
+	maxQueueTime   = time.Second
+	maxGroupJobs   = 256     // of one transaction
+	maxGroupBytes  = 4 << 20 // of one transaction: what is behind it waits no longer than this takes
+)
+
+// job is one caller's work for the writer. The writer answers on done, which has room for the answer.
+type job struct {
+	records []record.Record
+	bytes   int64
+	queued  time.Time
+	task    func(*sql.Conn) error // for a job of tasks
+	done    chan outcome
+}
+
+type outcome struct {
+	result store.Result
+	err    error
+}
+
+// Insert stores the records in one transaction and returns once it has committed. An error is a
+// *store.Unavailable: the records may or may not have been stored, and sending them again is safe. When ctx
+// ends first the caller is let go, but what is queued is stored all the same.
+func (db *DB) Insert(ctx context.Context, records []record.Record) (store.Result, error) {
+	j := &job{records: records, queued: time.Now(), done: make(chan outcome, 1)}
+	for i := range records {
+		r := &records[i]
+		j.bytes += int64(len(r.Payload) + len(r.Attributes) + len(r.Name))
+	}
+	if err := db.enqueue(j); err != nil {
+		return store.Result{}, err
+	}
+	return j.wait(ctx)
+}
+
+// Ready tells whether a record could be stored now: it commits nothing but a page, by the path that
+// records take. The error is a *store.Unavailable that says why not.
+func (db *DB) Ready(ctx context.Context) error {
+	_, err := db.Insert(ctx, nil)
+	return err
+}
+
+func (db *DB) enqueue(j *job) error {
+	db.closing.RLock()
+	defer db.closing.RUnlock()
+	if db.closed {
+		return errClosed
+	}
+	if db.queued.Add(j.bytes) > maxQueuedBytes {
+		db.queued.Add(-j.bytes)
+		return errQueueFull
+	}
+	select {
+	case db.queue <- j:
+		return nil
+	default:
+		db.queued.Add(-j.bytes)
+		return errQueueFull
+	}
+}
+
+// do runs a task on the writing connection, between two transactions.
+func (db *DB) do(ctx context.Context, task func(*sql.Conn) error) error {
+	j := &job{task: task, done: make(chan outcome, 1)}
+	select {
+	case db.tasks <- j:
+	case <-db.stop:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return (<-j.done).err
+}
+
+func (j *job) wait(ctx context.Context) (store.Result, error) {
+	select {
+	case o := <-j.done:
+		return o.result, o.err
+	case <-ctx.Done():
+		return store.Result{}, &store.Unavailable{Reason: "the database did not answer in time", RetryAfter: 5 * time.Second, Err: ctx.Err()}
+	}
+}
+
+// write is the writer goroutine. It ends when the queue is closed and empty.
+func (db *DB) write() {
+	var group []*job
+	for {
+		select {
+		case j, ok := <-db.queue:
+			if !ok {
+				return
+			}
+			group = db.collect(append(group[:0], j))
+			db.commit(group)
+			clear(group) // the records must not live on until the next group
+		case t := <-db.tasks:
+			t.done <- outcome{err: t.task(db.conn)}
+		}
+		db.relieve()
+	}
+}
+
+// collect takes what else is queued into the group. Yielding first lets the requests that are being
+// decoded reach the queue: at 32 connections a group grows from two records to ten.
+func (db *DB) collect(group []*job) []*job {
+	runtime.Gosched()
+	runtime.Gosched()
+	bytes := group[0].bytes
+	for len(group) < maxGroupJobs && bytes < maxGroupBytes {
+		select {
+		case j, ok := <-db.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, j)
+			bytes += j.bytes
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit stores the records of a group in one transaction and answers every job of it.
+func (db *DB) commit(group []*job) {
+	now := time.Now()
+	live := group[:0]
+	for _, j := range group {
+		db.queued.Add(-j.bytes)
+		if now.Sub(j.queued) > maxQueueTime {
+			j.done <- outcome{err: errQueueFull}
+			continue
+		}
+		live = append(live, j)
+	}
+	if len(live) == 0 {
+		return
+	}
+	err := db.hasRoom()
+	var results []store.Result
+	if err == nil {
+		results, err = db.transact(live)
+	}
+	for i, j := range live {
+		if err != nil {
+			j.done <- outcome{err: err}
+		} else {
+			j.done <- outcome{result: results[i]}
+		}
+	}
+}
+
+// transact inserts the records of the jobs in one transaction. When it returns an error nothing of it was
+// stored, unless the commit itself failed: then it is not known.
+func (db *DB) transact(jobs []*job) (results []store.Result, err error) {
+	ctx := context.Background() // a client that hangs up never cancels the writer
+	if _, err := db.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return nil, explain(err)
+	}
+	defer func() {
+		if err != nil {
+			// SQLite may have rolled back by itself already; the error that counts is the first one.
+			_, _ = db.conn.ExecContext(ctx, "ROLLBACK")
+			err = explain(err)
+		}
+	}()
+	created := db.cfg.Now().UnixMicro()
+	results = make([]store.Result, len(jobs))
+	wrote := false
+	for i, j := range jobs {
+		for k := range j.records {
+			stored, err := db.insertRecord(ctx, &j.records[k], created)
+			if err != nil {
+				return nil, err
+			}
+			if stored {
+				results[i].Accepted++
+			} else {
+				results[i].Duplicates++
+			}
+			wrote = wrote || stored
+		}
+	}
+	if !wrote {
+		// Only probes or duplicates: write a page all the same, so that a commit proves what it says.
+		if _, err := db.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", store.SchemaVersion)); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := db.conn.ExecContext(ctx, "COMMIT"); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+func (db *DB) insertRecord(ctx context.Context, r *record.Record, created int64) (stored bool, err error) {
+	var attributes sql.NullString
+	if r.Attributes != nil {
+		attributes = sql.NullString{String: string(r.Attributes), Valid: true}
+	}
+	res, err := db.insert.ExecContext(ctx, r.CorrelationID, r.Project, r.Source, r.Timestamp, r.DurationMS,
+		r.Name, attributes, string(r.Payload), r.Digest, created)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err
+}
