@@ -127,6 +127,9 @@ func (p *parser) lines(body []byte) error {
 			valid = text[:bad]
 		}
 		f, end, ok := scanFields(valid, skipSpace(valid, 0), p.Source.NameField)
+		if ok {
+			end = skipSpace(valid, end)
+		}
 		if !ok || end < len(text) {
 			f = fields{problem: fmt.Sprintf("is not JSON: byte %d of the line, counted from 0, cannot be right", end)}
 		}

@@ -12,11 +12,11 @@ import (
 
 const (
 	chunkTime    = 50 * time.Millisecond // what one chunk of a purge may keep the writer from its inserts
-	chunkPause   = 5 * time.Millisecond  // between two chunks: a chance for another process's writer
+	chunkPause   = 3 * lockPoll          // between two chunks: a chance for another process's writer
 	firstRows    = 256
 	maxRows      = 16384
 	vacuumPages  = 512
-	lockAttempts = 30 // a busy listener leaves a purge by hand few gaps; each attempt waits for busyTimeout
+	lockAttempts = 30 // a busy listener leaves a purge by hand few gaps; each attempt takes lockTimeout
 )
 
 // Purge deletes the records whose timestamp is before the given time, and gives the space back. It works
@@ -117,7 +117,9 @@ func (db *DB) chunk(ctx context.Context, step func(*sql.Conn) error) error {
 			return ctx.Err()
 		case <-time.After(chunkPause):
 		}
-		err := db.do(ctx, step)
+		err := db.do(ctx, func(conn *sql.Conn) error {
+			return whileLocked(func() error { return step(conn) })
+		})
 		if err == nil {
 			return nil
 		}

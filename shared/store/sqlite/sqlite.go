@@ -8,6 +8,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,12 +24,22 @@ import (
 	"github.com/bitville/listener/shared/store"
 )
 
+// statistics tells SQLite's planner what the indexes are worth. Its file says why.
+//
+//go:embed statistics.sql
+var statistics string
+
 // applicationID marks a database file as ours (PRAGMA application_id): "BITV".
 const applicationID = 0x42495456
 
-// busyTimeout is how long a statement waits for another process's lock, in milliseconds. It is below what
-// an agent waits for an answer, so that a locked database is told and not timed out.
-const busyTimeout = 1000
+const (
+	// lockTimeout is how long to wait for another process's lock. It is below what an agent waits for an
+	// answer, so that a locked database is told and not timed out.
+	lockTimeout = time.Second
+	// lockPoll is how often the writer tries meanwhile. SQLite's own schedule ends at every 100 ms, which
+	// misses the gaps that a purge by another process leaves between its chunks.
+	lockPoll = 2 * time.Millisecond
+)
 
 // Config says how to open a database.
 type Config struct {
@@ -49,6 +60,7 @@ type DB struct {
 	tasks  chan *job
 	queued atomic.Int64 // bytes of the records in queue
 	log    wal
+	free   func() (int64, error) // freeSpace, or what a test makes of it
 
 	closing sync.RWMutex // held for reading while a job is handed to the writer
 	closed  bool
@@ -70,6 +82,7 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 		log:   wal{path: cfg.Path + "-wal"},
 		stop:  make(chan struct{}),
 	}
+	db.free = db.freeSpace
 	defer func() {
 		if err != nil {
 			_ = db.pool.Close()
@@ -116,7 +129,7 @@ func (db *DB) Close() error {
 
 func openPool(path, mode string, conns int, pragmas ...string) *sql.DB {
 	query := url.Values{"mode": {mode}, "_pragma": pragmas}
-	query.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout))
+	query.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", lockTimeout.Milliseconds()))
 	// An absolute path in a URL: a name may hold "?", "#" or "%".
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
@@ -174,13 +187,13 @@ func (db *DB) configure(ctx context.Context) error {
 		return fmt.Errorf("synchronous is %q: NORMAL or FULL", db.cfg.Synchronous)
 	}
 	for _, p := range []struct{ name, value string }{
-		{"busy_timeout", fmt.Sprint(busyTimeout)},
 		{"auto_vacuum", "2"}, // INCREMENTAL, so that a purge gives space back; only before the first table
 		{"journal_mode", "wal"},
 		{"synchronous", synchronous},
 		{"wal_autocheckpoint", "0"}, // a checkpoint of our own, off the request path
 		{"journal_size_limit", fmt.Sprint(walSoftLimit)},
 		{"cache_size", "-8192"}, // 8 MiB; each commit walks the whole cache, so that more is slower
+		{"busy_timeout", "0"},   // from here on whileLocked waits
 	} {
 		var got string
 		err := db.conn.QueryRowContext(ctx, "PRAGMA "+p.name+" = "+p.value).Scan(&got)
@@ -197,9 +210,18 @@ func (db *DB) configure(ctx context.Context) error {
 	return nil
 }
 
+// whileLocked tries until no other process has the lock, for lockTimeout.
+func whileLocked(try func() error) error {
+	for deadline := time.Now().Add(lockTimeout); ; time.Sleep(lockPoll) {
+		if err := try(); !isLocked(err) || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
 // migrate brings the schema up to date, one version after the other, each in a transaction.
 func migrate(ctx context.Context, conn *sql.Conn) error {
-	migrations := []string{store.Schema}
+	migrations := []string{store.Schema + statistics}
 	var version int
 	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return explain(err)
@@ -207,7 +229,11 @@ func migrate(ctx context.Context, conn *sql.Conn) error {
 	for ; version < len(migrations); version++ {
 		script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
 			migrations[version], applicationID, version+1)
-		if _, err := conn.ExecContext(ctx, script); err != nil {
+		err := whileLocked(func() error {
+			_, err := conn.ExecContext(ctx, script)
+			return err
+		})
+		if err != nil {
 			_, _ = conn.ExecContext(ctx, "ROLLBACK")
 			return fmt.Errorf("bring the schema to version %d: %w", version+1, explain(err))
 		}

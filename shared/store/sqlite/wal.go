@@ -58,12 +58,18 @@ func (db *DB) checkpointer() {
 }
 
 // relieve lets the writer checkpoint when the log has grown large. Background passes never reach its end
-// under load; a pass between two transactions does, and then the log begins anew.
+// under load; a pass between two transactions does, and then the next one begins the log anew. Above the
+// hard limit there is no next one: the log is cut here, unless a reader still needs it.
 func (db *DB) relieve() {
-	if time.Since(db.log.relieved) < 100*time.Millisecond || db.log.size() <= walSoftLimit {
+	size := db.log.size()
+	if size <= walSoftLimit || time.Since(db.log.relieved) < 100*time.Millisecond {
 		return
 	}
-	_, _, _ = checkpoint(context.Background(), db.conn, "PASSIVE")
+	ctx := context.Background()
+	frames, copied, err := checkpoint(ctx, db.conn, "PASSIVE")
+	if err == nil && frames == copied && size > walHardLimit {
+		_, _, _ = checkpoint(ctx, db.conn, "TRUNCATE")
+	}
 	db.log.relieved = time.Now()
 }
 
@@ -81,17 +87,17 @@ func (db *DB) hasRoom() error {
 	if log > walHardLimit {
 		return &store.Unavailable{Reason: "the database's log is full: a reader holds it", RetryAfter: 5 * time.Second}
 	}
-	free, err := freeSpace(filepath.Dir(db.cfg.Path))
+	free, err := db.free()
 	if err == nil && free < log+spaceReserve {
 		return &store.Unavailable{Reason: "the disk is nearly full", RetryAfter: 30 * time.Second}
 	}
 	return nil
 }
 
-// freeSpace returns the bytes that may still be written below a folder.
-func freeSpace(dir string) (int64, error) {
+// freeSpace returns the bytes that may still be written beside the database.
+func (db *DB) freeSpace() (int64, error) {
 	var s syscall.Statfs_t
-	if err := syscall.Statfs(dir, &s); err != nil {
+	if err := syscall.Statfs(filepath.Dir(db.cfg.Path), &s); err != nil {
 		return 0, err
 	}
 	return int64(s.Bavail) * int64(s.Bsize), nil

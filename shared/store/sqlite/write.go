@@ -175,7 +175,11 @@ func (db *DB) commit(group []*job) {
 // stored, unless the commit itself failed: then it is not known.
 func (db *DB) transact(jobs []*job) (results []store.Result, err error) {
 	ctx := context.Background() // a client that hangs up never cancels the writer
-	if _, err := db.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	err = whileLocked(func() error {
+		_, err := db.conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+		return err
+	})
+	if err != nil {
 		return nil, explain(err)
 	}
 	defer func() {

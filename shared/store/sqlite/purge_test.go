@@ -1,0 +1,117 @@
+package sqlite
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/record"
+)
+
+// fill stores n records, half of them an hour older than cut and half at cut or younger.
+func fill(t testing.TB, db *DB, n int, cut time.Time, payload string) {
+	t.Helper()
+	var batch []record.Record
+	for i := range n {
+		r := rec(i)
+		r.Timestamp = cut.Add(-time.Hour).UnixMicro() - int64(i)
+		if i%4 < 2 { // both sources have both
+			r.Timestamp = cut.UnixMicro() + int64(i)
+		}
+		r.Payload = []byte(payload)
+		if batch = append(batch, r); len(batch) == 2000 || i == n-1 {
+			_, err := db.Insert(t.Context(), batch)
+			require.NoError(t, err)
+			batch = nil
+		}
+	}
+}
+
+func TestPurgeDeletesTheOldAndGivesSpaceBack(t *testing.T) {
+	db := open(t)
+	cut := time.Now().Add(-24 * time.Hour).Truncate(time.Microsecond)
+	fill(t, db, 2400, cut, `{"a":"`+strings.Repeat("x", 3000)+`"}`)
+	pages := pragmas{t, db.conn}.get("page_count")
+	report, err := db.Purge(t.Context(), cut)
+	require.NoError(t, err)
+	require.Equal(t, 1200, report.Rows)
+	require.Greater(t, report.Pages, 800, "of %s pages", pages)
+	require.Equal(t, int64(report.Pages)*4096, report.Bytes)
+	require.True(t, report.Oldest.Equal(cut), "%s is not %s", report.Oldest, cut)
+	require.Equal(t, 1200, count(t, db))
+	require.Equal(t, "0", pragmas{t, db.conn}.get("freelist_count"), "every free page was given back")
+	require.Equal(t, "ok", pragmas{t, db.conn}.get("integrity_check"))
+
+	before, err := os.Stat(db.cfg.Path)
+	require.NoError(t, err)
+	_, _, err = checkpoint(t.Context(), db.conn, "PASSIVE")
+	require.NoError(t, err)
+	after, err := os.Stat(db.cfg.Path)
+	require.NoError(t, err)
+	require.LessOrEqual(t, after.Size(), before.Size())
+	require.Less(t, after.Size(), int64(1200*5000), "the file got smaller")
+
+	report, err = db.Purge(t.Context(), cut)
+	require.NoError(t, err)
+	require.Zero(t, report.Rows)
+	report, err = db.Purge(t.Context(), time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, 1200, report.Rows)
+	require.True(t, report.Oldest.IsZero(), "nothing is left")
+}
+
+// Ingest goes on while a purge runs, in the same process and from another one.
+func TestPurgeBesideIngest(t *testing.T) {
+	for name, another := range map[string]bool{"same process": false, "another": true} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "bitville.db")
+			db := openAt(t, path)
+			cut := time.Now().Add(-24 * time.Hour)
+			fill(t, db, 3000, cut, `{"a":"`+strings.Repeat("x", 500)+`"}`)
+			purger := db
+			if another {
+				purger = openAt(t, path) // SQLite's locks hold between two handles as between two processes
+			}
+			var stop atomic.Bool
+			stored := make(chan int)
+			go func() {
+				n := 0
+				for ; !stop.Load(); n++ {
+					if result, err := db.Insert(context.Background(), recs(1_000_000+n, 1_000_001+n)); err != nil || result.Accepted != 1 {
+						t.Errorf("insert while a purge runs: %+v, %v", result, err)
+						break
+					}
+				}
+				stored <- n
+			}()
+			report, err := purger.Purge(t.Context(), cut)
+			stop.Store(true)
+			n := <-stored
+			require.NoError(t, err)
+			require.Equal(t, 1500, report.Rows)
+			require.Positive(t, n)
+			require.Equal(t, 1500+n, count(t, db))
+		})
+	}
+}
+
+func TestPurgeStopsWhenAsked(t *testing.T) {
+	db := open(t)
+	cut := time.Now().Add(-24 * time.Hour)
+	fill(t, db, 1600, cut, "{}")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	report, err := db.Purge(ctx, cut)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, 1600, count(t, db)+report.Rows)
+	report, err = db.Purge(t.Context(), cut)
+	require.NoError(t, err)
+	require.Equal(t, 800, count(t, db))
+	require.NotZero(t, report.Rows)
+}

@@ -1,0 +1,295 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"database/sql"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store"
+)
+
+func open(t testing.TB) *DB {
+	t.Helper()
+	return openAt(t, filepath.Join(t.TempDir(), "bitville.db"))
+}
+
+func openAt(t testing.TB, path string) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), Config{Path: path, Synchronous: "NORMAL", Now: time.Now})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+// rec is the n-th of many different records.
+func rec(n int) record.Record {
+	ms := float64(n)
+	return record.Record{
+		CorrelationID: fmt.Sprintf("00000000-0000-4000-8000-%012x", n),
+		Project:       "shop",
+		Source:        []string{"php_agent", "postgres_agent"}[n%2],
+		Timestamp:     time.Now().UnixMicro() - int64(n),
+		DurationMS:    &ms,
+		Name:          fmt.Sprint("/page/", n),
+		Payload:       []byte(`{"main()":{"wt":1}}`),
+		Digest:        int64(n) * 7919,
+	}
+}
+
+func recs(from, to int) (all []record.Record) {
+	for n := from; n < to; n++ {
+		all = append(all, rec(n))
+	}
+	return all
+}
+
+func count(t testing.TB, db *DB) (n int) {
+	t.Helper()
+	require.NoError(t, db.Reader.pool.QueryRowContext(t.Context(), "SELECT count(*) FROM profiling_data").Scan(&n))
+	return n
+}
+
+// whyNot returns the reason of a *store.Unavailable.
+func whyNot(t testing.TB, err error) string {
+	t.Helper()
+	var u *store.Unavailable
+	require.ErrorAs(t, err, &u)
+	require.GreaterOrEqual(t, u.RetryAfter, time.Second)
+	return u.Reason
+}
+
+func TestInsertReadsBackExactly(t *testing.T) {
+	db := open(t)
+	zero := 0.0
+	id := "d37cc455-87f5-457f-b02d-86776b296414"
+	in := []record.Record{
+		{CorrelationID: id, Project: "shop", Source: "postgres_agent", Timestamp: 1763843023959754, Name: "SELECT 'é\n😀'", Digest: math.MinInt64,
+			Attributes: []byte(`{"query_id":-1827459224716984620,"z":0.000}`), Payload: []byte("{ \"n\": 9007199254740993,\n\t\"k\":\"\\ud800\" }")},
+		{CorrelationID: id, Project: "shop", Source: "php_agent", Timestamp: 1763843023000001, Name: "/", DurationMS: &zero, Payload: []byte("{}"), Digest: math.MaxInt64},
+	}
+	result, err := db.Insert(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, store.Result{Accepted: 2}, result)
+	entries, err := db.ByCorrelationID(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, []store.Entry{
+		{CorrelationID: id, Project: "shop", Source: "php_agent", Timestamp: time.UnixMicro(1763843023000001), DurationMS: &zero, Name: "/", Payload: "{}"},
+		{CorrelationID: id, Project: "shop", Source: "postgres_agent", Timestamp: time.UnixMicro(1763843023959754), Name: "SELECT 'é\n😀'",
+			Attributes: `{"query_id":-1827459224716984620,"z":0.000}`, Payload: "{ \"n\": 9007199254740993,\n\t\"k\":\"\\ud800\" }"},
+	}, entries)
+	entries, err = db.ByCorrelationID(t.Context(), "d37cc455-87f5-457f-b02d-86776b296415")
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
+func TestDuplicatesAreStoredOnce(t *testing.T) {
+	db := open(t)
+	same := append(recs(0, 3), rec(1))
+	result, err := db.Insert(t.Context(), same)
+	require.NoError(t, err)
+	require.Equal(t, store.Result{Accepted: 3, Duplicates: 1}, result)
+	other := rec(1)
+	other.Digest++
+	result, err = db.Insert(t.Context(), append(same, other))
+	require.NoError(t, err)
+	require.Equal(t, store.Result{Accepted: 1, Duplicates: 4}, result)
+	require.Equal(t, 4, count(t, db))
+}
+
+// An insert that returned has committed: another connection sees its record at once, and each caller is
+// told of its own records though they share transactions.
+func TestConcurrentInserts(t *testing.T) {
+	db := open(t)
+	const writers, rounds = 16, 60
+	var wg sync.WaitGroup
+	var commits atomic.Int64
+	for w := range writers {
+		wg.Go(func() {
+			for i := range rounds {
+				n := (w*rounds + i) * 2
+				result, err := db.Insert(context.Background(), []record.Record{rec(n), rec(n + 1), rec(n)})
+				if err != nil || result != (store.Result{Accepted: 2, Duplicates: 1}) {
+					t.Errorf("insert %d: %+v, %v", n, result, err)
+				}
+				entries, err := db.ByCorrelationID(context.Background(), rec(n).CorrelationID)
+				if err != nil || len(entries) != 1 {
+					t.Errorf("record %d is not there after its insert: %v, %v", n, entries, err)
+				}
+				commits.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	require.Equal(t, writers*rounds*2, count(t, db))
+	require.Zero(t, db.queued.Load(), "bytes left in the queue's account")
+}
+
+func TestClientThatHangsUpIsStored(t *testing.T) {
+	db := open(t)
+	release := holdWriter(db)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := db.Insert(ctx, recs(0, 1))
+	require.Equal(t, "the database did not answer in time", whyNot(t, err))
+	release()
+	require.Eventually(t, func() bool { return count(t, db) == 1 }, 5*time.Second, time.Millisecond)
+}
+
+// holdWriter keeps the writer busy until release is called.
+func holdWriter(db *DB) (release func()) {
+	held, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		_ = db.do(context.Background(), func(*sql.Conn) error { close(held); <-done; return nil })
+	}()
+	<-held
+	return func() { close(done) }
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	big := rec(0)
+	big.Payload = []byte("{" + strings.Repeat(" ", maxQueuedBytes/4) + "}")
+	for name, fill := range map[string]struct {
+		job   []record.Record
+		until int
+	}{
+		"by count": {recs(0, 1), maxQueuedJobs},
+		"by bytes": {[]record.Record{big}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := open(t)
+			release := holdWriter(db)
+			defer release()
+			for range fill.until {
+				require.NoError(t, db.enqueue(&job{records: fill.job, bytes: int64(len(fill.job[0].Payload)), queued: time.Now(), done: make(chan outcome, 1)}))
+			}
+			start := time.Now()
+			_, err := db.Insert(t.Context(), []record.Record{big})
+			require.Equal(t, "the queue to the database is full", whyNot(t, err))
+			require.Less(t, time.Since(start), time.Second, "refused at once and not by a time-out")
+		})
+	}
+	t.Run("by time", func(t *testing.T) {
+		db := open(t)
+		release := holdWriter(db)
+		late := &job{records: recs(0, 1), queued: time.Now().Add(-maxQueueTime), done: make(chan outcome, 1)}
+		fresh := &job{records: recs(1, 2), queued: time.Now(), done: make(chan outcome, 1)}
+		require.NoError(t, db.enqueue(late))
+		require.NoError(t, db.enqueue(fresh))
+		release()
+		_, err := late.wait(t.Context())
+		require.Equal(t, "the queue to the database is full", whyNot(t, err))
+		_, err = fresh.wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, count(t, db))
+	})
+}
+
+func TestLockedByAnotherProcess(t *testing.T) {
+	db := open(t)
+	other := openPool(db.cfg.Path, "rw", 1)
+	defer other.Close()
+	conn, err := other.Conn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, db.Ready(t.Context()))
+	_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	require.NoError(t, err)
+	const locked = "the database is locked by another process"
+	require.Equal(t, locked, whyNot(t, db.Ready(t.Context())))
+	_, err = db.Insert(t.Context(), recs(0, 1))
+	require.Equal(t, locked, whyNot(t, err))
+	require.Zero(t, count(t, db), "reads work meanwhile, and nothing was stored")
+	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	require.NoError(t, db.Ready(t.Context()))
+	result, err := db.Insert(t.Context(), recs(0, 1))
+	require.NoError(t, err)
+	require.Equal(t, store.Result{Accepted: 1}, result)
+}
+
+func TestDiskNearlyFull(t *testing.T) {
+	db := open(t)
+	free := db.free
+	var left atomic.Int64
+	db.free = func() (int64, error) { return left.Load(), nil }
+	left.Store(spaceReserve - 1)
+	_, err := db.Insert(t.Context(), recs(0, 1))
+	require.Equal(t, "the disk is nearly full", whyNot(t, err))
+	require.Equal(t, "the disk is nearly full", whyNot(t, db.Ready(t.Context())))
+	_, err = db.Purge(t.Context(), time.Now())
+	require.NoError(t, err, "a purge works on a full disk")
+	left.Store(1 << 30)
+	_, err = db.Insert(t.Context(), recs(0, 1))
+	require.NoError(t, err)
+	n, err := free()
+	require.NoError(t, err)
+	require.Positive(t, n)
+}
+
+// The log begins anew under load, and is cut; with a reader that holds it, ingest stops before it grows
+// past its limit, and goes on when the reader is gone.
+func TestLogIsBounded(t *testing.T) {
+	db := open(t)
+	big := func(n int) []record.Record {
+		r := rec(n)
+		r.Payload = []byte(`{"a":"` + strings.Repeat("x", record.MaxBytes-1000) + `"}`)
+		return []record.Record{r}
+	}
+	n := 0
+	for ; n < 30; n++ {
+		_, err := db.Insert(t.Context(), big(n))
+		require.NoError(t, err)
+	}
+	require.Less(t, db.log.size(), int64(walSoftLimit+3*record.MaxBytes))
+
+	tx, err := db.Reader.pool.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
+	require.NoError(t, err)
+	var rows int
+	require.NoError(t, tx.QueryRowContext(t.Context(), "SELECT count(*) FROM profiling_data").Scan(&rows))
+	for err == nil && n < 100 {
+		_, err = db.Insert(t.Context(), big(n))
+		n++
+	}
+	require.Equal(t, "the database's log is full: a reader holds it", whyNot(t, err))
+	require.Less(t, db.log.size(), int64(walHardLimit+3*record.MaxBytes))
+	require.NoError(t, tx.Rollback())
+	require.Eventually(t, func() bool {
+		_, err := db.Insert(t.Context(), big(n))
+		return err == nil
+	}, 5*time.Second, 50*time.Millisecond, "ingest goes on when the reader is gone")
+}
+
+func TestCloseStoresWhatIsQueued(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bitville.db")
+	db, err := Open(t.Context(), Config{Path: path, Synchronous: "FULL", Now: time.Now})
+	require.NoError(t, err)
+	release := holdWriter(db)
+	waiting := &job{records: recs(0, 2), queued: time.Now(), done: make(chan outcome, 1)}
+	require.NoError(t, db.enqueue(waiting))
+	closed := make(chan error)
+	go func() { closed <- db.Close() }()
+	<-db.stop
+	_, err = db.Insert(t.Context(), recs(2, 3))
+	require.Equal(t, "the listener is stopping", whyNot(t, err))
+	release()
+	require.NoError(t, <-closed)
+	result, err := waiting.wait(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, store.Result{Accepted: 2}, result)
+	require.NoError(t, db.Close(), "closing twice does nothing")
+	_, err = os.Stat(path + "-wal")
+	require.ErrorIs(t, err, os.ErrNotExist, "the log was copied into the database")
+	require.Equal(t, 2, count(t, openAt(t, path)))
+}
