@@ -66,6 +66,10 @@ func (d dev) greet(w io.Writer, cfg config.Config, s served) {
 	if err != nil {
 		db = cfg.DBPath
 	}
+	program, err := os.Executable()
+	if err != nil {
+		program = os.Args[0]
+	}
 	record := fmt.Sprintf(`{"project":"%s","correlation_id":"%s","timestamp":'$(date +%%s)',"duration_ms":17.8,"request_uri":"/cart","profiling_data":{"main()==>Cart::total":{"ct":1,"wt":9120}}}`, key.Project, id)
 	fmt.Fprintf(w, `
 The listener runs. Post a record from another terminal:
@@ -75,9 +79,9 @@ The listener runs. Post a record from another terminal:
 Database: %s
 Read the record back:
 
-  BITVILLE_DB_PATH=%s go run ./localdev show %s
+  BITVILLE_DB_PATH=%s %s show %s
 
-`, quote(s.certPath), string(key.Secret), record, port, db, quote(db), id)
+`, quote(s.certPath), string(key.Secret), record, port, db, quote(db), quote(program), id)
 }
 
 // newUUID returns a random UUID (version 4).

@@ -63,11 +63,19 @@ func startListener(t testing.TB, env ...string) *listener {
 		DBPath: filepath.Join(dir, "bitville.db"),
 		CAFile: filepath.Join(dir, "cert.pem"),
 	}
-	l.start(t, env...)
+	l.URL = "https://" + l.start(t, env...)
+	pem, err := os.ReadFile(l.CAFile)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(pem))
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
+	l.Client = &http.Client{Transport: transport, Timeout: 30 * time.Second}
+	t.Cleanup(transport.CloseIdleConnections)
 	return l
 }
 
-func (l *listener) start(t testing.TB, env ...string) {
+// start starts the process, also one that has ended, and returns the address that it listens on.
+func (l *listener) start(t testing.TB, env ...string) (addr string) {
 	t.Helper()
 	l.cmd = exec.Command(binary)
 	l.cmd.Env = append([]string{
@@ -87,14 +95,7 @@ func (l *listener) start(t testing.TB, env ...string) {
 	})
 	var listening struct{ Addr string }
 	require.Eventually(t, func() bool { return l.log.find("listening", &listening) }, 10*time.Second, 5*time.Millisecond, "the listener did not start")
-	l.URL = "https://" + listening.Addr
-	pem, err := os.ReadFile(l.CAFile)
-	require.NoError(t, err)
-	roots := x509.NewCertPool()
-	require.True(t, roots.AppendCertsFromPEM(pem))
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
-	l.Client = &http.Client{Transport: transport, Timeout: 30 * time.Second}
-	t.Cleanup(transport.CloseIdleConnections)
+	return listening.Addr
 }
 
 // stop sends a signal and returns how the process ended.

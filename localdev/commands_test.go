@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
+)
+
+// command runs the built binary to its end.
+func command(t testing.TB, env []string, args ...string) (out string, err error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Env = append([]string{}, env...)
+	data, err := cmd.CombinedOutput()
+	return string(data), err
+}
+
+func (l *listener) env(more ...string) []string {
+	return append([]string{"BITVILLE_API_KEY_SHOP=" + l.Key, "BITVILLE_DB_PATH=" + l.DBPath}, more...)
+}
+
+// `listener dev` needs no setting: its curl line works as printed, and the key, the certificate and the
+// records are there the next time.
+func TestDev(t *testing.T) {
+	dir := t.TempDir()
+	var firstCurl string
+	for start := range 2 {
+		cmd := exec.Command(binary, "dev")
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "BITVILLE_LISTEN_ADDR=127.0.0.1:0")
+		out := &logBuffer{}
+		cmd.Stdout, cmd.Stderr = out, out
+		require.NoError(t, cmd.Start())
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		line := regexp.MustCompile(`(?m)^  (curl .*--cacert .*)$`)
+		require.Eventually(t, func() bool { return line.MatchString(out.String()) }, 10*time.Second, 5*time.Millisecond)
+		curl := line.FindStringSubmatch(out.String())[1]
+		answer, err := exec.Command("bash", "-c", curl).CombinedOutput()
+		require.NoError(t, err, "%s\n%s", curl, answer)
+		require.Equal(t, `{"accepted":1,"duplicates":0,"rejected":[]}`+"\n", string(answer))
+		db := regexp.MustCompile(`(?m)^Database: (.*)$`).FindStringSubmatch(out.String())[1]
+		require.Len(t, sqlitetest.Query(t, db, "SELECT id FROM profiling_data"), start+1)
+		show := regexp.MustCompile(`(?m)^  (BITVILLE_DB_PATH=\S+ \S+ show \S+)$`).FindStringSubmatch(out.String())[1]
+		shown, err := exec.Command("bash", "-c", show).CombinedOutput()
+		require.NoError(t, err, "%s\n%s", show, shown)
+		require.Contains(t, string(shown), `"name":"/cart"`)
+		credentials := regexp.MustCompile(`--cacert \S+ -H 'Authorization: Bearer \S+'`).FindString(curl)
+		require.NotEmpty(t, credentials)
+		if start == 1 {
+			require.Equal(t, firstCurl, credentials)
+		}
+		firstCurl = credentials
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		require.NoError(t, cmd.Wait())
+	}
+	for name, mode := range map[string]os.FileMode{"api-key": 0o600, "key.pem": 0o600, "bitville.db": 0o600} {
+		info, err := os.Stat(filepath.Join(dir, devDir, name))
+		require.NoError(t, err)
+		require.Equal(t, mode, info.Mode().Perm(), name)
+	}
+}
+
+// `listener purge` works beside a running listener, on the same database.
+func TestPurgeByHand(t *testing.T) {
+	l := startListener(t)
+	for n := range 3 {
+		status, answer := l.post(strings.NewReader(phpRecord(n)))
+		require.Equal(t, 200, status, answer)
+	}
+	time.Sleep(1100 * time.Millisecond) // timestamps are whole seconds: they must be older than one
+	out, err := command(t, l.env("BITVILLE_RETENTION=1s"), "purge")
+	require.NoError(t, err, out)
+	var line struct {
+		Msg         string
+		RowsDeleted int `json:"rows_deleted"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &line))
+	require.Equal(t, "purge", line.Msg)
+	require.Equal(t, 3, line.RowsDeleted)
+	status, answer := l.post(strings.NewReader(phpRecord(4)))
+	require.Equal(t, 200, status, answer)
+	out, err = command(t, l.env("BITVILLE_DB_PATH="+l.DBPath+".missing"), "purge")
+	require.Error(t, err)
+	require.Contains(t, out, "look for the database (BITVILLE_DB_PATH): ")
+	require.NoFileExists(t, l.DBPath+".missing")
+}
+
+func TestShow(t *testing.T) {
+	l := startListener(t)
+	status, answer := l.post(strings.NewReader(strings.Replace(phpRecord(7), `"profiling_data"`, `"n": 9007199254740993,"profiling_data"`, 1)))
+	require.Equal(t, 200, status, answer)
+	out, err := command(t, l.env(), "show", "00000000000040008000000000000007")
+	require.NoError(t, err, out)
+	require.Equal(t, 1, strings.Count(out, "\n"))
+	require.Contains(t, out, `"correlation_id":"00000000-0000-4000-8000-000000000007","project":"shop","source":"php_agent","timestamp":"20`)
+	require.Contains(t, out, `"duration_ms":1,"name":"/page/7","attributes":{"n":9007199254740993},"profiling_data":{"main()":{"wt":7}}}`)
+	for _, c := range []struct{ id, want string }{
+		{"00000000-0000-4000-8000-000000000008", "listener: nothing is stored under 00000000-0000-4000-8000-000000000008\n"},
+		{"7", "listener: show takes a correlation id: a UUID, or 32 hexadecimal digits\n"},
+	} {
+		out, err = command(t, l.env(), "show", c.id)
+		require.Error(t, err)
+		require.Equal(t, c.want, out)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	out, err := command(t, nil, "help")
+	require.NoError(t, err)
+	require.Equal(t, usage, out)
+	out, err = command(t, nil, "version")
+	require.NoError(t, err)
+	require.NotEmpty(t, strings.TrimSpace(out))
+	for _, args := range [][]string{{"nonsense"}, {"show"}, {"purge", "all"}} {
+		out, err = command(t, []string{"BITVILLE_API_KEY_SHOP=" + testKey, "BITVILLE_DB_PATH=" + filepath.Join(t.TempDir(), "db")}, args...)
+		require.Error(t, err)
+		require.Contains(t, out, "see listener help")
+	}
+	require.Equal(t, 1, bytes.Count([]byte(usage), []byte("usage:")))
+}

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
+)
+
+// phpRecord is the n-th of many different records.
+func phpRecord(n int) string {
+	return fmt.Sprintf(`{"project":"shop","correlation_id":"00000000-0000-4000-8000-%012x","timestamp":%d,"duration_ms":1,"request_uri":"/page/%d","profiling_data":{"main()":{"wt":%d}}}`,
+		n, time.Now().Unix(), n, n)
+}
+
+// post sends a body to /ingest/php. The status is 0 when there was no answer.
+func (l *listener) post(body io.Reader) (status int, answer string) {
+	req, err := http.NewRequest("POST", l.URL+"/ingest/php", body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	req.Header.Set("Authorization", "Bearer "+l.Key)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := l.Client.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(text)
+}
+
+// dial opens a TLS connection that speaks HTTP/1.1.
+func (l *listener) dial(t testing.TB, protos ...string) *tls.Conn {
+	t.Helper()
+	config := l.Client.Transport.(*http.Transport).TLSClientConfig.Clone()
+	config.NextProtos = protos
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(l.URL, "https://"), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// A request under way when SIGTERM arrives is answered and stored; new connections are not taken.
+func TestSIGTERMDrains(t *testing.T) {
+	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		l := startListener(t)
+		body, feed := io.Pipe()
+		type reply struct {
+			status int
+			answer string
+		}
+		answered := make(chan reply)
+		go func() {
+			status, answer := l.post(body)
+			answered <- reply{status, answer}
+		}()
+		record := phpRecord(1)
+		_, err := io.WriteString(feed, record[:20])
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return l.openRequests(t) == 1 }, 5*time.Second, 5*time.Millisecond)
+		require.NoError(t, l.cmd.Process.Signal(signal))
+		require.Eventually(t, func() bool {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(l.URL, "https://"))
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err != nil
+		}, 5*time.Second, 5*time.Millisecond, "new connections are refused")
+		_, err = io.WriteString(feed, record[20:])
+		require.NoError(t, err)
+		require.NoError(t, feed.Close())
+		require.Equal(t, reply{200, `{"accepted":1,"duplicates":0,"rejected":[]}`}, <-answered)
+		require.NoError(t, <-l.exit, "exit 0")
+		require.Equal(t, [][]string{{"1"}}, sqlitetest.Query(t, l.DBPath, "SELECT count(*) FROM profiling_data"))
+		_, err = os.Stat(l.DBPath + "-wal")
+		require.ErrorIs(t, err, os.ErrNotExist, "the log was copied into the database")
+	}
+}
+
+// openRequests counts the connections that the process has accepted, its listening socket not among them.
+func (l *listener) openRequests(t testing.TB) (n int) {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", l.cmd.Process.Pid))
+	if err != nil {
+		t.Skip("counting a process's connections needs /proc")
+	}
+	for _, e := range entries {
+		if target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", l.cmd.Process.Pid, e.Name())); err == nil && strings.HasPrefix(target, "socket:") {
+			n++
+		}
+	}
+	return n - 1
+}
+
+// A client that never finishes its request does not keep the process from ending, with exit 0.
+func TestStuckClientIsCutOff(t *testing.T) {
+	t.Parallel()
+	l := startListener(t)
+	conn := l.dial(t, "http/1.1")
+	_, err := fmt.Fprintf(conn, "POST /ingest/php HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", l.Key)
+	require.NoError(t, err)
+	time.Sleep(100 * time.Millisecond) // the request must have begun; if it has not, the test passes the sooner
+	start := time.Now()
+	require.NoError(t, l.stop(syscall.SIGTERM))
+	require.Less(t, time.Since(start), 10*time.Second)
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	l := startListener(t)
+	conn := l.dial(t, "http/1.1")
+	_, err := fmt.Fprintf(conn, "POST /ingest/php HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", l.Key)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return l.openRequests(t) == 1 }, 5*time.Second, 5*time.Millisecond)
+	require.NoError(t, l.cmd.Process.Signal(syscall.SIGTERM))
+	require.Eventually(t, func() bool { return l.log.find("stopping", &struct{}{}) }, 5*time.Second, 5*time.Millisecond)
+	start := time.Now()
+	require.Error(t, l.stop(syscall.SIGTERM), "not exit 0: a request was cut off")
+	require.Less(t, time.Since(start), 2*time.Second)
+}
+
+// What was acknowledged is stored, once, though the process is killed under load and everything that got
+// no answer is sent again.
+func TestKilledProcessLosesNothing(t *testing.T) {
+	l := startListener(t)
+	const writers, kills, enough = 8, 3, 150
+	var mu sync.Mutex
+	acknowledged := map[int]bool{}
+	var next, down atomic.Int64
+	var wg sync.WaitGroup
+	var stop atomic.Bool
+	for range writers {
+		wg.Go(func() {
+			for !stop.Load() {
+				n := int(next.Add(1))
+				body := phpRecord(n)
+				for !stop.Load() {
+					status, answer := l.post(strings.NewReader(body))
+					if status == 200 {
+						mu.Lock()
+						acknowledged[n] = true
+						mu.Unlock()
+						break
+					}
+					if status != 0 && status != 503 {
+						t.Errorf("record %d: %d %s", n, status, answer)
+						return
+					}
+					down.Add(1)
+					time.Sleep(10 * time.Millisecond)
+				}
+			}
+		})
+	}
+	count := func() int { mu.Lock(); defer mu.Unlock(); return len(acknowledged) }
+	addr := strings.TrimPrefix(l.URL, "https://")
+	for range kills {
+		before := count()
+		require.Eventually(t, func() bool { return count() >= before+enough }, 20*time.Second, time.Millisecond)
+		require.Error(t, l.stop(syscall.SIGKILL))
+		require.Equal(t, addr, l.start(t, "BITVILLE_LISTEN_ADDR="+addr))
+	}
+	before := count()
+	require.Eventually(t, func() bool { return count() >= before+enough }, 20*time.Second, time.Millisecond)
+	stop.Store(true)
+	wg.Wait()
+	require.Positive(t, down.Load(), "no request met a killed process: the test proves nothing")
+	require.Equal(t, [][]string{{"ok"}}, sqlitetest.Query(t, l.DBPath, "PRAGMA integrity_check"))
+	stored := map[string]int{}
+	for _, row := range sqlitetest.Query(t, l.DBPath, "SELECT name FROM profiling_data") {
+		stored[row[0]]++
+	}
+	for n := range acknowledged {
+		require.Equal(t, 1, stored[fmt.Sprint("/page/", n)], "record %d was acknowledged", n)
+	}
+}
+
+// Whatever keeps the listener from starting is one clear line and exit 1.
+func TestCannotStart(t *testing.T) {
+	dir := t.TempDir()
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer busy.Close()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	text := file("text", "no certificate, no database")
+	db := filepath.Join(dir, "bitville.db")
+	for name, c := range map[string]struct {
+		env  []string
+		want string
+	}{
+		"no settings":     {nil, "listener: cannot start:\n  no API key is set: set BITVILLE_API_KEY_SHOP=<key> for a project named shop\n  BITVILLE_DB_PATH is not set: name the database file, such as /var/lib/bitville/bitville.db\n"},
+		"port in use":     {[]string{"BITVILLE_DB_PATH=" + db, "BITVILLE_LISTEN_ADDR=" + busy.Addr().String()}, "listener: listen on " + busy.Addr().String() + " (BITVILLE_LISTEN_ADDR): listen tcp " + busy.Addr().String() + ": bind: address already in use\n"},
+		"no certificate":  {[]string{"BITVILLE_DB_PATH=" + db, "BITVILLE_TLS_CERT_PATH=" + dir + "/none", "BITVILLE_TLS_KEY_PATH=" + dir + "/none"}, "listener: load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH): open " + dir + "/none: no such file or directory\n"},
+		"bad certificate": {[]string{"BITVILLE_DB_PATH=" + db, "BITVILLE_TLS_CERT_PATH=" + text, "BITVILLE_TLS_KEY_PATH=" + text}, "listener: load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH): tls: failed to find any PEM data in certificate input\n"},
+		"no database":     {[]string{"BITVILLE_DB_PATH=" + text}, "listener: open the database " + text + " (BITVILLE_DB_PATH): store unavailable: the file is not a database: file is not a database (26)\n"},
+		"no folder":       {[]string{"BITVILLE_DB_PATH=" + dir + "/none/db"}, "listener: open the database " + dir + "/none/db (BITVILLE_DB_PATH): make the file: open " + dir + "/none/db: no such file or directory\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(binary)
+			if c.env != nil {
+				cmd.Env = append([]string{"BITVILLE_API_KEY_SHOP=" + testKey, "BITVILLE_LISTEN_ADDR=127.0.0.1:0", "BITVILLE_LOG_LEVEL=error"}, c.env...)
+			} else {
+				cmd.Env = []string{}
+			}
+			out, err := cmd.CombinedOutput()
+			require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%v", err)
+			require.Equal(t, c.want, string(out))
+		})
+	}
+}
+
+// The access log has one line a request, with what an operator asks for, and never a key or a payload.
+func TestAccessLog(t *testing.T) {
+	l := startListener(t)
+	status, _ := l.post(strings.NewReader("[" + phpRecord(1) + "," + phpRecord(1) + `,{"profiling_data":"secret payload"}]`))
+	require.Equal(t, 200, status)
+	var line map[string]any
+	require.Eventually(t, func() bool { return l.log.find("request", &line) }, 5*time.Second, time.Millisecond)
+	require.Positive(t, line["duration_ms"])
+	require.Positive(t, line["bytes"])
+	require.NotEmpty(t, line["request_id"])
+	for _, name := range []string{"time", "duration_ms", "bytes", "request_id", "remote"} {
+		delete(line, name)
+	}
+	require.Equal(t, map[string]any{"level": "INFO", "msg": "request", "method": "POST", "path": "/ingest/php", "status": 200.0,
+		"project": "shop", "accepted": 1.0, "duplicates": 1.0, "rejected": 1.0}, line)
+	require.NoError(t, l.stop(syscall.SIGTERM))
+	require.NotContains(t, l.log.String(), testKey)
+	require.NotContains(t, l.log.String(), "secret payload")
+	for lines := bufio.NewScanner(strings.NewReader(l.log.String())); lines.Scan(); {
+		require.True(t, json.Valid(lines.Bytes()), lines.Text())
+	}
+}
+
+// Old and odd clients get in, and too old ones do not.
+func TestTLS(t *testing.T) {
+	l := startListener(t)
+	for _, protos := range [][]string{nil, {"http/1.0"}, {"http/1.1"}, {"h2", "http/1.1"}} {
+		conn := l.dial(t, protos...)
+		if len(protos) < 2 {
+			_, err := io.WriteString(conn, "GET /health HTTP/1.0\r\n\r\n")
+			require.NoError(t, err)
+			answer, err := io.ReadAll(conn)
+			require.NoError(t, err)
+			require.Contains(t, string(answer), "200 OK", "ALPN %v", protos)
+		} else {
+			require.Equal(t, "h2", conn.ConnectionState().NegotiatedProtocol)
+		}
+	}
+	config := l.Client.Transport.(*http.Transport).TLSClientConfig.Clone()
+	config.MaxVersion, config.MinVersion = tls.VersionTLS11, tls.VersionTLS10
+	_, err := tls.Dial("tcp", strings.TrimPrefix(l.URL, "https://"), config)
+	require.Error(t, err)
+	for _, address := range []string{"localhost", "127.0.0.1", "::1"} {
+		config := l.Client.Transport.(*http.Transport).TLSClientConfig.Clone()
+		config.ServerName = address
+		conn, err := tls.Dial("tcp", strings.TrimPrefix(l.URL, "https://"), config)
+		require.NoError(t, err, "the certificate is for %s", address)
+		_ = conn.Close()
+	}
+}
