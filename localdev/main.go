@@ -15,8 +15,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bitville/listener/functions/health"
 	"github.com/bitville/listener/functions/retention"
 	"github.com/bitville/listener/shared/config"
+	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/store/libsql"
 	"github.com/bitville/listener/shared/store/sqlite"
 )
 
@@ -99,29 +102,30 @@ func load(environ []string) (config.Config, *slog.Logger, error) {
 	if err != nil {
 		return cfg, nil, fmt.Errorf("cannot start:\n  %s", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	}
-	log := newLog(cfg)
+	info, err := os.Stderr.Stat()
+	log := cfg.NewLog(os.Stderr, err == nil && info.Mode()&os.ModeCharDevice != 0)
 	for _, w := range warnings {
 		log.Warn(w)
 	}
 	return cfg, log, nil
 }
 
-func newLog(cfg config.Config) *slog.Logger {
-	format := cfg.LogFormat
-	if format == "" {
-		format = "json"
-		if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			format = "text"
-		}
-	}
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if format == "text" {
-		return slog.New(slog.NewTextHandler(os.Stderr, options))
-	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, options))
+// database is what a listener needs of its store, a file or a server.
+type database interface {
+	ingest.Store
+	health.Store
+	retention.Store
+	Close() error
 }
 
-func openDB(ctx context.Context, cfg config.Config) (*sqlite.DB, error) {
+func openDB(ctx context.Context, cfg config.Config) (database, error) {
+	if cfg.DBURL != "" {
+		db, err := libsql.New(libsql.Config{URL: cfg.DBURL, AuthToken: cfg.DBAuthToken, Now: time.Now})
+		if err != nil {
+			return nil, fmt.Errorf("use the database server (BITVILLE_DB_URL): %w", err)
+		}
+		return db, nil
+	}
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.DBPath, Synchronous: cfg.DBSynchronous, Now: time.Now})
 	if err != nil {
 		return nil, fmt.Errorf("open the database %s (BITVILLE_DB_PATH): %w", cfg.DBPath, err)
@@ -130,8 +134,10 @@ func openDB(ctx context.Context, cfg config.Config) (*sqlite.DB, error) {
 }
 
 func purge(ctx context.Context, cfg config.Config, log *slog.Logger) error {
-	if _, err := os.Stat(cfg.DBPath); err != nil {
-		return fmt.Errorf("look for the database (BITVILLE_DB_PATH): %w", err)
+	if cfg.DBPath != "" { // serve makes a missing file; a purge has nothing to do in one
+		if _, err := os.Stat(cfg.DBPath); err != nil {
+			return fmt.Errorf("look for the database (BITVILLE_DB_PATH): %w", err)
+		}
 	}
 	db, err := openDB(ctx, cfg)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,7 +21,6 @@ import (
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/ingest"
-	"github.com/bitville/listener/shared/store/sqlite"
 )
 
 // Limits of a connection, so that a client that does nothing costs nothing for long.
@@ -40,7 +40,7 @@ type served struct {
 }
 
 // newHandler mounts every function on its paths.
-func newHandler(cfg config.Config, log *slog.Logger, db *sqlite.DB) http.Handler {
+func newHandler(cfg config.Config, log *slog.Logger, db database) http.Handler {
 	ingestCfg := ingest.Config{
 		Keys:         auth.NewKeys(cfg.Keys),
 		Store:        db,
@@ -97,7 +97,7 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 
 	failed := make(chan error, 1)
 	go func() { failed <- server.ServeTLS(listener, "", "") }()
-	log.Info("listening", "addr", listener.Addr().String(), "certificate", certPath, "database", cfg.DBPath, "version", versionText())
+	log.Info("listening", "addr", listener.Addr().String(), "certificate", certPath, "database", cmp.Or(cfg.DBPath, cfg.DBURL), "version", versionText())
 	started(served{addr: listener.Addr(), certPath: certPath})
 
 	select {

@@ -5,7 +5,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,7 +22,9 @@ import (
 type Config struct {
 	Keys []auth.Key // from BITVILLE_API_KEY_<PROJECT> and BITVILLE_API_KEYS
 
-	DBPath        string        `env:"BITVILLE_DB_PATH" doc:"The SQLite database, a file; it is made when missing. Required"`
+	DBPath        string        `env:"BITVILLE_DB_PATH" doc:"The SQLite database, a file; it is made when missing. This or BITVILLE_DB_URL is required"`
+	DBURL         string        `env:"BITVILLE_DB_URL" doc:"The libSQL server, libsql://, https:// or http://, instead of a file. The only choice on AWS Lambda"`
+	DBAuthToken   auth.Secret   `env:"BITVILLE_DB_AUTH_TOKEN" doc:"The token that the libSQL server asks for"`
 	DBSynchronous string        `env:"BITVILLE_DB_SYNCHRONOUS" envDefault:"NORMAL" one:"NORMAL FULL" doc:"What a power cut may cost: NORMAL the last second, FULL nothing"`
 	Retention     time.Duration `env:"BITVILLE_RETENTION" envDefault:"168h" like:"a Go duration above 0, such as 168h" doc:"How long records are kept, by their timestamp; older ones are refused, and purged every hour"`
 	ListenAddr    string        `env:"BITVILLE_LISTEN_ADDR" envDefault:":8443" doc:"Where HTTPS is served, host:port"`
@@ -37,17 +41,45 @@ const (
 	keysName  = "BITVILLE_API_KEYS"
 )
 
-// Load reads the settings from environ, which has the form of os.Environ. An empty variable counts as not
-// set, but for a key's. The error joins every problem; warnings are for the log.
+// Load reads the settings of the one-process listener from environ, which has the form of os.Environ. An
+// empty variable counts as not set, but for a key's. The error joins every problem; warnings are for the log.
 func Load(environ []string) (cfg Config, warnings []string, err error) {
+	return load(environ, true, func(c *Config) error {
+		switch {
+		case c.DBPath == "" && c.DBURL == "":
+			return errors.New("BITVILLE_DB_PATH is not set: name the database file, such as /var/lib/bitville/bitville.db")
+		case c.DBPath != "" && c.DBURL != "":
+			return errors.New("BITVILLE_DB_PATH and BITVILLE_DB_URL are both set: a listener has one database")
+		}
+		return nil
+	})
+}
+
+// LoadFunction reads the settings of a Lambda function likewise. It needs a remote database, for a function
+// loses its files; and API keys only when it has callers to tell apart.
+func LoadFunction(environ []string, needsKeys bool) (cfg Config, warnings []string, err error) {
+	return load(environ, needsKeys, func(c *Config) error {
+		switch {
+		case c.DBPath != "":
+			return errors.New("BITVILLE_DB_PATH is set: a function loses its files; set BITVILLE_DB_URL to a libSQL server instead")
+		case c.DBURL == "":
+			return errors.New("BITVILLE_DB_URL is not set: name a libSQL server, such as libsql://bitville-yours.turso.io")
+		}
+		return nil
+	})
+}
+
+func load(environ []string, needsKeys bool, database func(*Config) error) (cfg Config, warnings []string, err error) {
 	vars := make(map[string]string)
 	for _, v := range environ {
 		if name, value, _ := strings.Cut(v, "="); strings.HasPrefix(name, "BITVILLE_") {
 			vars[name] = value
 		}
 	}
-	keys, warnings, problems := readKeys(vars)
-	cfg.Keys = keys
+	var problems []error
+	if needsKeys {
+		cfg.Keys, warnings, problems = readKeys(vars)
+	}
 	known := knownNames()
 	set := make(map[string]string)
 	for name, value := range vars {
@@ -65,6 +97,7 @@ func Load(environ []string) (cfg Config, warnings []string, err error) {
 	if err := env.ParseWithOptions(&cfg, env.Options{Environment: set}); err != nil {
 		problems = append(problems, named(err, set)...)
 	}
+	problems = append(problems, database(&cfg))
 	problems = append(problems, cfg.check(set)...)
 	slices.Sort(warnings)
 	return cfg, warnings, errors.Join(problems...)
@@ -72,8 +105,10 @@ func Load(environ []string) (cfg Config, warnings []string, err error) {
 
 // check tells what no single variable's type can.
 func (c *Config) check(set map[string]string) (problems []error) {
-	if c.DBPath == "" {
-		problems = append(problems, errors.New("BITVILLE_DB_PATH is not set: name the database file, such as /var/lib/bitville/bitville.db"))
+	if c.DBURL != "" {
+		if err := checkURL(c.DBURL); err != nil {
+			problems = append(problems, fmt.Errorf("BITVILLE_DB_URL %w", err))
+		}
 	}
 	eachField(func(field reflect.StructField, name string) {
 		n := reflect.ValueOf(c).Elem().FieldByIndex(field.Index)
@@ -85,6 +120,22 @@ func (c *Config) check(set map[string]string) (problems []error) {
 		problems = append(problems, errors.New("BITVILLE_TLS_CERT_PATH and BITVILLE_TLS_KEY_PATH go together: set both or neither"))
 	}
 	return problems
+}
+
+// checkURL tells what is wrong with a database's URL, without repeating it: a token may be in it.
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return errors.New("is not a URL: set one such as libsql://bitville-yours.turso.io")
+	case u.Scheme != "libsql" && u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("must begin with libsql://, https:// or http://; a file is set with BITVILLE_DB_PATH")
+	case u.Hostname() == "":
+		return errors.New("names no host: set one such as libsql://bitville-yours.turso.io")
+	case u.User != nil || u.RawQuery != "":
+		return errors.New("must hold nothing but the server's address; a token is set with BITVILLE_DB_AUTH_TOKEN")
+	}
+	return nil
 }
 
 // eachField calls f for each setting's struct field.
@@ -132,6 +183,15 @@ func named(err error, set map[string]string) (problems []error) {
 		problems = append(problems, err)
 	}
 	return problems
+}
+
+// NewLog returns the log that the settings ask for. terminal tells whether w is one, where text is easier read.
+func (c *Config) NewLog(w io.Writer, terminal bool) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "text" || c.LogFormat == "" && terminal {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
 }
 
 // Setting documents one variable.

@@ -45,6 +45,8 @@ type PurgeReport struct {
 	Pages  int       // database pages given back to the file system
 	Bytes  int64     // the same in bytes
 	Oldest time.Time // the oldest record left, zero when there is none
+
+	Unfinished bool // the time was up before all were deleted; the next purge goes on
 }
 
 // Entry is one stored record as it is read back.

@@ -123,10 +123,10 @@ func TestLockedAtStart(t *testing.T) {
 func TestAccessPaths(t *testing.T) {
 	db := open(t)
 	for _, c := range []struct{ query, plan string }{
-		{"SELECT * FROM profiling_data WHERE correlation_id = 'x'", "SEARCH profiling_data USING INDEX profiling_data_correlation (correlation_id=?)"},
-		{"SELECT * FROM profiling_data WHERE correlation_id = 'x' AND source = 'php_agent'", "SEARCH profiling_data USING INDEX profiling_data_correlation (correlation_id=?)"},
-		{"SELECT * FROM profiling_data WHERE project = 'shop' AND source = 'php_agent' AND correlation_id = 'x'", "SEARCH profiling_data USING INDEX profiling_data_correlation (correlation_id=?)"},
-		{"SELECT * FROM profiling_data WHERE correlation_id = 'x' AND source = 'php_agent' AND timestamp > 1", "SEARCH profiling_data USING INDEX profiling_data_correlation (correlation_id=?)"},
+		{"SELECT * FROM profiling_data WHERE correlation_id = 'x'", "SEARCH profiling_data USING INDEX sqlite_autoindex_profiling_data_1 (correlation_id=?)"},
+		{"SELECT * FROM profiling_data WHERE correlation_id = 'x' AND source = 'php_agent'", "SEARCH profiling_data USING INDEX sqlite_autoindex_profiling_data_1 (correlation_id=?)"},
+		{"SELECT * FROM profiling_data WHERE project = 'shop' AND source = 'php_agent' AND correlation_id = 'x'", "SEARCH profiling_data USING INDEX sqlite_autoindex_profiling_data_1 (correlation_id=?)"},
+		{"SELECT * FROM profiling_data WHERE correlation_id = 'x' AND source = 'php_agent' AND timestamp > 1", "SEARCH profiling_data USING INDEX sqlite_autoindex_profiling_data_1 (correlation_id=?)"},
 		{"SELECT * FROM profiling_data WHERE project = 'shop' AND timestamp BETWEEN 1 AND 2", "SEARCH profiling_data USING INDEX profiling_data_project (project=? AND timestamp>? AND timestamp<?)"},
 		{"SELECT * FROM profiling_data WHERE source = 'php_agent' AND timestamp > 1 ORDER BY timestamp DESC", "SEARCH profiling_data USING INDEX profiling_data_source (source=? AND timestamp>?)"},
 		{"SELECT id FROM profiling_data WHERE project = 'shop' AND timestamp > 1 ORDER BY duration_ms DESC LIMIT 100", "SEARCH profiling_data USING COVERING INDEX profiling_data_project (project=? AND timestamp>?)"},

@@ -1,0 +1,24 @@
+// Command lambda is the AWS Lambda host of health, behind a function URL.
+package main
+
+import (
+	"log"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdaurl"
+
+	"github.com/bitville/listener/functions/health"
+	"github.com/bitville/listener/shared/function"
+)
+
+// version is set by the linker; see the Makefile.
+var version = ""
+
+func main() {
+	f, err := function.New(os.Environ(), os.Stderr, false)
+	if err != nil {
+		log.Fatal(err)
+	}
+	lambdaurl.Start(health.New(health.Config{Store: f.DB, Log: f.Log, Now: time.Now, Version: version}))
+}

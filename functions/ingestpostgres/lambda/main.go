@@ -1,0 +1,30 @@
+// Command lambda is the AWS Lambda host of ingestpostgres, behind a function URL.
+package main
+
+import (
+	"log"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdaurl"
+
+	"github.com/bitville/listener/functions/ingestpostgres"
+	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/function"
+	"github.com/bitville/listener/shared/ingest"
+)
+
+func main() {
+	f, err := function.New(os.Environ(), os.Stderr, true)
+	if err != nil {
+		log.Fatal(err)
+	}
+	lambdaurl.Start(ingestpostgres.New(ingest.Config{
+		Keys:         auth.NewKeys(f.Config.Keys),
+		Store:        f.DB,
+		Log:          f.Log,
+		Now:          time.Now,
+		Retention:    f.Config.Retention,
+		MaxBodyBytes: f.Config.MaxBodyBytes,
+	}))
+}

@@ -1,0 +1,152 @@
+// Package libsql keeps records in a libSQL server: Turso, a self-hosted sqld, or tursodb's sync server.
+//
+// Every write is one statement that the server runs whole or not at all and that may be run again: a cut
+// connection leaves no doubt that sending once more cannot mend. Nothing is opened before it is needed,
+// and nothing of a call outlives it, so that it works where the process is frozen between requests. The
+// driver is deprecated upstream; no other package knows of it.
+package libsql
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tursodatabase/libsql-client-go/libsql"
+
+	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/store"
+)
+
+const (
+	callTimeout = 8 * time.Second // of one call, its tries together: a silent server is told within 10 s
+	tryTimeout  = 5 * time.Second // of one try, so that a connection that died in silence leaves time for another
+	maxTries    = 3
+	firstPause  = 50 * time.Millisecond // before the second try; doubled before the third
+)
+
+// Config says which server to use.
+type Config struct {
+	URL       string      // libsql://, https:// or http://
+	AuthToken auth.Secret // may be empty, for a server that asks for none
+	Now       func() time.Time
+}
+
+// DB is a remote database. Its methods may be called from any goroutine.
+type DB struct {
+	pool *sql.DB
+	now  func() time.Time
+}
+
+// New returns the database at a URL, whose form config has checked. It opens no connection.
+func New(cfg Config) (*DB, error) {
+	var options []libsql.Option
+	if cfg.AuthToken != "" {
+		options = append(options, libsql.WithAuthToken(string(cfg.AuthToken)))
+	}
+	connector, err := libsql.NewConnector(cfg.URL, options...)
+	if err != nil {
+		return nil, errors.New("the libSQL driver refuses the database's URL") // its own words hold it
+	}
+	pool := sql.OpenDB(connector)
+	pool.SetMaxIdleConns(0) // a connection is a stream on the server, which forgets it in seconds
+	if err := warmUp(connector); err != nil {
+		return nil, err
+	}
+	return &DB{pool: pool, now: cfg.Now}, nil
+}
+
+// warmUp has the driver parse a statement, without a connection. Its parser builds tables that take
+// milliseconds, once: paid here, while a function's sandbox starts, and not by the first record.
+func warmUp(c driver.Connector) error {
+	conn, err := c.Connect(context.Background())
+	if err != nil {
+		return fmt.Errorf("prepare the libSQL driver: %w", err)
+	}
+	defer conn.Close()
+	statement, err := conn.Prepare(insertBatch)
+	if err != nil {
+		return fmt.Errorf("prepare the insert statement: %w", err)
+	}
+	return statement.Close()
+}
+
+// Close releases what the database holds.
+func (db *DB) Close() error { return db.pool.Close() }
+
+// Ready tells whether a record could be stored now, by the statement that stores one, with none. The error
+// is a *store.Unavailable that says why not.
+func (db *DB) Ready(ctx context.Context) error {
+	_, err := db.write(ctx, insertBatch, "[]", db.now().UnixMicro())
+	return err
+}
+
+// write runs one statement that returns a row for each row that it wrote, and counts them. Affected rows
+// are not asked for: some servers always say 0. The statement must be one that may run twice.
+func (db *DB) write(ctx context.Context, statement string, args ...any) (rows int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	pause := firstPause
+	for try := 1; ; try++ {
+		rows, err = db.try(ctx, statement, args...)
+		if err == nil {
+			return rows, nil
+		}
+		if missingTable(err) {
+			if err = db.ensureSchema(ctx); err == nil {
+				rows, err = db.try(ctx, statement, args...)
+			}
+		}
+		if err == nil {
+			return rows, nil
+		}
+		unavailable, again := explain(ctx, err)
+		if !again || try == maxTries {
+			return 0, unavailable
+		}
+		select {
+		case <-ctx.Done():
+			return 0, unavailable
+		case <-time.After(pause):
+			pause *= 2
+		}
+	}
+}
+
+// try runs a statement once. The driver has no timeout of its own, and panics on answers that it does not
+// expect.
+func (db *DB) try(ctx context.Context, statement string, args ...any) (count int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			count, err = 0, fmt.Errorf("driver panic: %v", p)
+		}
+	}()
+	rows, err := db.pool.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		count++
+	}
+	return count, rows.Err()
+}
+
+// ensureSchema makes what is missing of the schema, one statement at a time.
+func (db *DB) ensureSchema(ctx context.Context) error {
+	for statement := range strings.SplitSeq(store.Schema, ";\n") {
+		if strings.TrimSpace(statement) == "" {
+			continue
+		}
+		// Another function may be making it at the same moment.
+		if _, err := db.try(ctx, statement); err != nil && !strings.Contains(err.Error(), "already exists") {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package libsql
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/bitville/listener/shared/store"
+)
+
+const (
+	purgeRows = 2000 // of one statement: its answer names each row, and stays far below what servers send
+	// A chunk is not begun when less than this is left of the context's time: a function that is stopped
+	// in the middle reports nothing.
+	purgeMargin = callTimeout + time.Second
+)
+
+// Purge deletes the records whose timestamp is before the given time, in chunks. It stops before the
+// context's time is up and says so in the report's Unfinished; the next purge goes on. A server keeps the
+// space for new records: it has no way to be told to give it back.
+func (db *DB) Purge(ctx context.Context, before time.Time) (report store.PurgeReport, err error) {
+	if err := db.ensureSchema(ctx); err != nil {
+		u, _ := explain(ctx, err)
+		return report, fmt.Errorf("make the schema: %w", u)
+	}
+	sources, err := db.sources(ctx)
+	if err != nil {
+		return report, fmt.Errorf("list sources: %w", err)
+	}
+	for _, source := range sources {
+		for {
+			if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < purgeMargin || ctx.Err() != nil {
+				report.Unfinished = true
+				return report, nil
+			}
+			n, err := db.write(ctx, `DELETE FROM profiling_data WHERE id IN (SELECT id FROM profiling_data
+				WHERE source = ?1 AND timestamp < ?2 ORDER BY timestamp LIMIT ?3) RETURNING 1`, source, before.UnixMicro(), purgeRows)
+			report.Rows += n
+			if err != nil {
+				return report, fmt.Errorf("delete old records: %w", err)
+			}
+			if n < purgeRows {
+				break
+			}
+		}
+	}
+	for _, source := range sources {
+		oldest, err := scalar[int64](ctx, db, "SELECT min(timestamp) FROM profiling_data WHERE source = ?1", source)
+		if err != nil {
+			return report, fmt.Errorf("find the oldest record: %w", err)
+		}
+		if t := time.UnixMicro(oldest.V); oldest.Valid && (report.Oldest.IsZero() || t.Before(report.Oldest)) {
+			report.Oldest = t
+		}
+	}
+	return report, nil
+}
+
+// sources lists the sources that have records, from one index entry each.
+func (db *DB) sources(ctx context.Context) (found []string, err error) {
+	last := ""
+	for {
+		next, err := scalar[string](ctx, db, "SELECT min(source) FROM profiling_data WHERE source > ?1", last)
+		if err != nil || !next.Valid {
+			return found, err
+		}
+		found = append(found, next.V)
+		last = next.V
+	}
+}
+
+// scalar reads one value, which may be NULL.
+func scalar[T any](ctx context.Context, db *DB, query string, args ...any) (value sql.Null[T], err error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("driver panic: %v", p)
+		}
+		if err != nil {
+			err, _ = explain(ctx, err)
+		}
+	}()
+	err = db.pool.QueryRowContext(ctx, query, args...).Scan(&value)
+	return value, err
+}
