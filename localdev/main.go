@@ -15,10 +15,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/bitville/listener/functions/health"
 	"github.com/bitville/listener/functions/retention"
 	"github.com/bitville/listener/shared/config"
-	"github.com/bitville/listener/shared/ingest"
 	"github.com/bitville/listener/shared/store/libsql"
 	"github.com/bitville/listener/shared/store/sqlite"
 )
@@ -112,8 +110,7 @@ func load(environ []string) (config.Config, *slog.Logger, error) {
 
 // database is what a listener needs of its store, a file or a server.
 type database interface {
-	ingest.Store
-	health.Store
+	recordStore
 	retention.Store
 	Close() error
 }

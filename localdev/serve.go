@@ -39,8 +39,14 @@ type served struct {
 	certPath string
 }
 
+// recordStore is what the handlers need of a database.
+type recordStore interface {
+	ingest.Store
+	health.Store
+}
+
 // newHandler mounts every function on its paths.
-func newHandler(cfg config.Config, log *slog.Logger, db database) http.Handler {
+func newHandler(cfg config.Config, log *slog.Logger, db recordStore) http.Handler {
 	ingestCfg := ingest.Config{
 		Keys:         auth.NewKeys(cfg.Keys),
 		Store:        db,

@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -44,21 +47,16 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 // New returns the handler of a function: the routes, and 404 and 405 for the rest.
 func New(log *slog.Logger, routes Routes) http.Handler {
-	methods := make(map[string][]string) // by path
-	for route := range routes {
+	paths := make(map[string]map[string]Handler) // by path, then by method
+	for route, h := range routes {
 		method, path, _ := strings.Cut(route, " ")
-		methods[path] = append(methods[path], method)
+		if paths[path] == nil {
+			paths[path] = make(map[string]Handler)
+		}
+		paths[path][method] = h
 		if method == http.MethodGet {
-			routes["HEAD "+path] = routes[route]
+			paths[path][http.MethodHead] = h
 		}
-	}
-	allow := make(map[string]string, len(methods))
-	for path, list := range methods {
-		if slices.Contains(list, http.MethodGet) {
-			list = append(list, http.MethodHead)
-		}
-		slices.Sort(list)
-		allow[path] = strings.Join(list, ", ")
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w := &Response{ResponseWriter: rw, start: time.Now()}
@@ -71,13 +69,11 @@ func New(log *slog.Logger, routes Routes) http.Handler {
 				w.panicked(p)
 			}
 			w.logTo(log, r, id, body.n)
-			if w.abort {
-				panic(http.ErrAbortHandler) // the answer had begun: cut the connection rather than end it well
-			}
 		}()
-		h, ok := routes[r.Method+" "+r.URL.Path]
+		methods := paths[r.URL.EscapedPath()]
+		h, ok := methods[r.Method]
 		if !ok {
-			h = unrouted(allow[r.URL.Path])
+			h = unrouted(methods)
 		}
 		if err := h(w, r); err != nil {
 			w.fail(err)
@@ -86,11 +82,13 @@ func New(log *slog.Logger, routes Routes) http.Handler {
 	})
 }
 
-func unrouted(allow string) Handler {
+// unrouted answers a path that is not there, or a method that a path does not have.
+func unrouted(methods map[string]Handler) Handler {
 	return func(*Response, *http.Request) error {
-		if allow == "" {
+		if len(methods) == 0 {
 			return &Error{Status: http.StatusNotFound, Text: "Not found"}
 		}
+		allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
 		return &Error{Status: http.StatusMethodNotAllowed, Text: "Method not allowed: use " + allow, Header: http.Header{"Allow": {allow}}}
 	}
 }
@@ -102,7 +100,6 @@ type Response struct {
 	status int
 	attrs  []slog.Attr
 	cause  error
-	abort  bool
 }
 
 // Unwrap serves http.ResponseController.
@@ -159,17 +156,20 @@ func (w *Response) fail(err error) {
 	}
 }
 
+// panicked answers a request whose handler panicked. An answer that has begun is whole: it is written in one
+// piece. The process lives on, in every host.
 func (w *Response) panicked(p any) {
-	if p == http.ErrAbortHandler {
-		w.abort = true
-		return
-	}
 	cause := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	if w.status != 0 {
-		w.cause, w.abort = cause, true
+		w.cause = cause
 		return
 	}
 	w.fail(cause)
+}
+
+// RetryAfter is the header's value for a wait: whole seconds, 1 at the least.
+func RetryAfter(wait time.Duration) string {
+	return strconv.Itoa(int(max(1, math.Ceil(wait.Seconds()))))
 }
 
 // drain reads what is left of a body that was refused unread, for a while. A client that is still sending

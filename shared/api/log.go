@@ -27,7 +27,7 @@ func requestID(r *http.Request) string {
 // logTo writes the request's access log line. bytes is how much of the body was read from the wire.
 func (w *Response) logTo(log *slog.Logger, r *http.Request, id string, bytes int64) {
 	level := slog.LevelInfo
-	if w.status >= http.StatusInternalServerError {
+	if w.status >= http.StatusInternalServerError || w.cause != nil && w.status < http.StatusBadRequest {
 		level = slog.LevelError
 	}
 	if !log.Enabled(r.Context(), level) {

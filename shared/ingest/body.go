@@ -96,9 +96,17 @@ func (b *bodies) read(r *http.Request) ([]byte, error) {
 			body, err = readAll(z, maxDecompressed, 4*len(wire))
 		}
 	default:
-		return wire, nil
+		if body = wire; len(wire) > maxDecompressed {
+			err = errOverLimit
+		}
 	}
 	switch {
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return nil, &api.Error{
+			Status: http.StatusBadRequest,
+			Text:   fmt.Sprintf("Invalid zstd: the frame asks for a window above %d bytes; compress without --long or --ultra", maxZstdWindow),
+			Cause:  err,
+		}
 	case errors.Is(err, errOverLimit):
 		return nil, tooLarge("The body is over %d bytes when decompressed; send fewer records at a time", maxDecompressed)
 	case err != nil:

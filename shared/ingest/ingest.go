@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -151,7 +150,7 @@ func unavailable(err error) error {
 	return &api.Error{
 		Status: http.StatusServiceUnavailable,
 		Text:   "Not stored: " + reason + "; send the same body again later",
-		Header: http.Header{"Retry-After": {strconv.Itoa(int(after.Seconds()))}},
+		Header: http.Header{"Retry-After": {api.RetryAfter(after)}},
 		Cause:  err,
 	}
 }

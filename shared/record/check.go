@@ -51,13 +51,17 @@ func (c *checker) record(f *fields) Record {
 // that a first byte from want begins; whatever is wrong is told.
 func (c *checker) raw(f *fields, field int, path, want, missing string) []byte {
 	v := f.value[field]
+	wanted := kind(want[0])
+	if strings.Contains(want, "n") {
+		wanted += " or null"
+	}
 	switch {
 	case v == nil:
 		c.fail(path, "%s", missing)
 	case f.repeats[field]:
 		c.fail(path, "stands more than once; send it once")
 	case strings.IndexByte(want, v[0]) < 0:
-		c.fail(path, "must be %s, not %s", kind(want[0]), kind(v[0]))
+		c.fail(path, "must be %s, not %s", wanted, kind(v[0]))
 	default:
 		return v
 	}

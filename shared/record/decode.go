@@ -70,9 +70,9 @@ func (p *parser) document(body []byte) error {
 		text = body[:bad] // whatever comes first, this end or an error before it, is the offset to tell
 	}
 	i := skipSpace(text, 0)
-	p.batch.Single = i < len(text) && text[i] == '{'
+	p.batch.Single = i == len(text) || text[i] != '['
 	var err error
-	if i < len(text) && text[i] == '[' {
+	if !p.batch.Single {
 		i, err = p.array(text, i)
 	} else {
 		i, err = p.element(text, i)

@@ -54,5 +54,5 @@ type Rejection struct {
 type Batch struct {
 	Records  []Record
 	Rejected []Rejection
-	Single   bool // the body was one JSON object, not an array or lines
+	Single   bool // the body was one JSON value, not an array or lines
 }

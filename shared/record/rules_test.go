@@ -126,8 +126,8 @@ func TestRules(t *testing.T) {
 		{"duration_ms", "1e308", ""},
 		{"duration_ms", "1e400", "is too large a number"},
 		{"duration_ms", "-0.001", "must not be negative"},
-		{"duration_ms", `"17.8"`, num + "a string"},
-		{"duration_ms", "false", num + "a boolean"},
+		{"duration_ms", `"17.8"`, "must be a number or null, not a string"},
+		{"duration_ms", "false", "must be a number or null, not a boolean"},
 
 		{"request_uri", "", "is required"},
 		{"request_uri", "null", str + "null"},

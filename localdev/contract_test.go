@@ -1,0 +1,106 @@
+package main
+
+import (
+	"crypto/tls"
+	"flag"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/config"
+	"github.com/bitville/listener/shared/contracttest"
+	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
+)
+
+// A deployed listener is held against the contract by
+//
+//	go test ./localdev -run TestContract/deployed -url https://… -key … -project …
+//
+// SSL_CERT_FILE names its certificate when it is self-signed. The records are stored there.
+var (
+	deployedURL     = flag.String("url", "", "a deployed listener to run the contract's requests against")
+	deployedKey     = flag.String("key", "", "an API key of it")
+	deployedProject = flag.String("project", "", "the project of the key")
+)
+
+// The project of these tests: its name can be spelled with "-" and ".".
+const (
+	contractProject = "my_shop"
+	contractKey     = "contract-key-0123456789"
+)
+
+// TestContract sends the same requests to the handler, to the built binary over both versions of HTTP, and to
+// a deployed listener if one is named.
+func TestContract(t *testing.T) {
+	t.Run("in process", func(t *testing.T) {
+		db, path := sqlitetest.New(t)
+		cfg, _, err := config.Load([]string{"BITVILLE_API_KEY_MY_SHOP=" + contractKey, "BITVILLE_DB_PATH=" + path})
+		require.NoError(t, err)
+		target := serveContract(t, newHandler(cfg, slog.New(slog.DiscardHandler), db))
+		requireRows(t, path, contracttest.Run(t, target))
+		contracttest.RunFailing(t, func(t *testing.T, store contracttest.FailingStore) contracttest.Target {
+			failing := serveContract(t, newHandler(cfg, slog.New(slog.DiscardHandler), store))
+			failing.Document = target.Document
+			return failing
+		})
+		require.Empty(t, target.Document.Unseen(t), "infra/openapi.yaml has answers that no request brought about")
+	})
+	t.Run("HTTP/2", func(t *testing.T) {
+		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey)
+		requireRows(t, l.DBPath, contracttest.Run(t, overHTTP(t, l, 2)))
+	})
+	t.Run("HTTP/1.1", func(t *testing.T) {
+		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey)
+		requireRows(t, l.DBPath, contracttest.Run(t, overHTTP(t, l, 1)))
+	})
+	if *deployedURL != "" {
+		t.Run("deployed", func(t *testing.T) {
+			contracttest.Run(t, contracttest.Target{
+				URL: *deployedURL, Client: &http.Client{Timeout: time.Minute},
+				Key: *deployedKey, Project: *deployedProject, Document: contracttest.Load(t),
+			})
+		})
+	}
+}
+
+// serveContract serves a handler in the test's process.
+func serveContract(t *testing.T, h http.Handler) contracttest.Target {
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	return contracttest.Target{
+		URL: srv.URL, Client: srv.Client(),
+		Key: contractKey, Project: contractProject, Document: contracttest.Load(t),
+	}
+}
+
+// overHTTP reaches a listener by one version of HTTP.
+func overHTTP(t *testing.T, l *listener, version int) contracttest.Target {
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: l.Client.Transport.(*http.Transport).TLSClientConfig.RootCAs},
+		Protocols:       new(http.Protocols),
+	}
+	transport.Protocols.SetHTTP1(version == 1)
+	transport.Protocols.SetHTTP2(version == 2)
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport, Timeout: l.Client.Timeout}
+	res, err := client.Get(l.URL + "/health")
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, version, res.ProtoMajor)
+	return contracttest.Target{
+		URL: l.URL, Client: client,
+		Key: contractKey, Project: contractProject, Document: contracttest.Load(t),
+	}
+}
+
+// requireRows counts what is stored against what the answers said, and that nothing of it is elsewhere.
+func requireRows(t *testing.T, path string, accepted int) {
+	require.Positive(t, accepted)
+	require.Equal(t, [][]string{{contractProject, strconv.Itoa(accepted)}},
+		sqlitetest.Query(t, path, "SELECT project, count(*) FROM profiling_data GROUP BY project"))
+}

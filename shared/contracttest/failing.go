@@ -1,0 +1,83 @@
+package contracttest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store"
+)
+
+// FailingStore is a store that takes nothing: what it is asked ends as the function says.
+type FailingStore func() error
+
+// Insert stores nothing.
+func (s FailingStore) Insert(context.Context, []record.Record) (store.Result, error) {
+	return store.Result{}, s()
+}
+
+// Ready says what an insert would.
+func (s FailingStore) Ready(context.Context) error { return s() }
+
+// RunFailing sends requests to listeners whose store fails: one that cannot take records now, one whose error
+// nobody thought of, and one that panics. target makes a listener with the store.
+func RunFailing(t *testing.T, target func(*testing.T, FailingStore) Target) {
+	for _, f := range []struct {
+		name  string
+		store FailingStore
+		cases []Case
+	}{
+		{"a store that is full", func() error {
+			return &store.Unavailable{Reason: "the disk is full", RetryAfter: 7 * time.Second, Err: errors.New("secret: /var/lib")}
+		}, unavailable("the disk is full", "7", "the disk is full", "7")},
+		{"a store with an unknown error", func() error {
+			return errors.New("secret: INSERT INTO t")
+		}, unavailable("the store failed", "5", "failed", "1")},
+		{"a store that panics", func() error {
+			panic("secret: " + t.Name())
+		}, broken()},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			newRun(target(t, f.store)).groups(t, group{"what needs the store", f.cases}, group{"what does not", withoutStore()})
+		})
+	}
+}
+
+// unavailable are the answers when no record can be stored now.
+func unavailable(why, after, readiness, readyAfter string) []Case {
+	later, ready := map[string]string{"Retry-After": after}, map[string]string{"Retry-After": readyAfter}
+	answer := failure("Not stored: " + why + "; send the same body again later")
+	return []Case{
+		{Name: "a record", Body: php(), Status: 503, Answer: answer, Returns: later},
+		{Name: "a statement", Route: postgresRoute, Body: postgres(), Status: 503, Answer: answer, Returns: later},
+		{Name: "a good record and a bad one", Body: array(php(), "{}"), Status: 503, Answer: answer, Returns: later},
+		{
+			Name: "ready", Route: "GET /ready", Header: noKey, Status: 503, Returns: ready,
+			Answer: `{"error":"Not ready","ready":false,"uptime":"{any}","version":"{any}","database":` + quote(readiness) + `}`,
+		},
+		{Name: "ready, HEAD", Route: "HEAD /ready", Header: noKey, Status: 503, Returns: ready},
+	}
+}
+
+// broken are the answers when the listener has a fault.
+func broken() []Case {
+	answer := failure("Internal error: it is in the listener's log under this answer's X-Request-Id")
+	return []Case{
+		{Name: "a record", Body: php(), Status: 500, Answer: answer},
+		{Name: "a statement", Route: postgresRoute, Body: postgres(), Status: 500, Answer: answer},
+		{Name: "ready", Route: "GET /ready", Header: noKey, Status: 500, Answer: answer},
+		{Name: "ready, HEAD", Route: "HEAD /ready", Header: noKey, Status: 500},
+	}
+}
+
+// withoutStore is what a listener answers whatever its store does.
+func withoutStore() []Case {
+	return []Case{
+		{Name: "health", Route: "GET /health", Header: noKey, Status: 200},
+		{Name: "no record", Body: "[]", Status: 200, Answer: accepted(0)},
+		{Name: "a bad record", Body: php("timestamp", "0"), Status: 400, Answer: invalid("timestamp", lowTimestamp)},
+		{Name: "no key", Header: noKey, Body: php(), Status: 401},
+	}
+}
