@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/bitville/listener/shared/api"
@@ -64,7 +63,7 @@ func New(cfg Config) http.Handler {
 			if u, ok := errors.AsType[*store.Unavailable](err); ok {
 				answer.Database, after = u.Reason, u.RetryAfter
 			}
-			w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds())))
+			w.Header().Set("Retry-After", api.RetryAfter(after))
 			w.Log(slog.String("error", err.Error()))
 			return w.JSON(http.StatusServiceUnavailable, answer)
 		},
