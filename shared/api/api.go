@@ -59,8 +59,9 @@ func New(log *slog.Logger, routes Routes) http.Handler {
 		}
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w := &Response{ResponseWriter: rw, start: time.Now()}
+		w := &Response{rw: rw, start: time.Now()}
 		body := &countingBody{ReadCloser: r.Body}
+		r = r.WithContext(r.Context()) // a copy: net/http looks at its own request's body to answer early
 		r.Body = body
 		id := requestID(r)
 		w.Header().Set("X-Request-Id", id)
@@ -93,23 +94,18 @@ func unrouted(methods map[string]Handler) Handler {
 	}
 }
 
-// Response is the answer being written, and what the access log will say of it.
+// Response is a request's answer, and what the access log will say of it. It is written once and whole, so
+// that an answer that has begun is always a complete one.
 type Response struct {
-	http.ResponseWriter
+	rw     http.ResponseWriter
 	start  time.Time
-	status int
+	status int // 0 until it is written
 	attrs  []slog.Attr
 	cause  error
 }
 
-// Unwrap serves http.ResponseController.
-func (w *Response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// WriteHeader notes the status for the access log.
-func (w *Response) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
+// Header returns the headers that the answer will have.
+func (w *Response) Header() http.Header { return w.rw.Header() }
 
 // Log adds attributes to the request's access log line: never a key, never a payload.
 func (w *Response) Log(attrs ...slog.Attr) { w.attrs = append(w.attrs, attrs...) }
@@ -133,8 +129,9 @@ func (w *Response) write(status int, contentType string, data []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", fmt.Sprint(len(data)))
-	w.WriteHeader(status)
-	_, _ = w.ResponseWriter.Write(data) // a client that has gone changes nothing of what was stored
+	w.status = status
+	w.rw.WriteHeader(status)
+	_, _ = w.rw.Write(data) // a client that has gone changes nothing of what was stored
 }
 
 // fail makes an answer of an error: the only place that does.
@@ -156,8 +153,7 @@ func (w *Response) fail(err error) {
 	}
 }
 
-// panicked answers a request whose handler panicked. An answer that has begun is whole: it is written in one
-// piece. The process lives on, in every host.
+// panicked answers a request whose handler panicked. The process lives on, in every host.
 func (w *Response) panicked(p any) {
 	cause := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	if w.status != 0 {
@@ -179,7 +175,7 @@ func drain(w *Response, r *http.Request, body *countingBody) {
 	if body.ended || r.ProtoMajor != 1 || r.ContentLength == 0 || r.Header.Get("Expect") != "" {
 		return
 	}
-	rc := http.NewResponseController(w)
+	rc := http.NewResponseController(w.rw)
 	if rc.Flush() != nil || rc.SetReadDeadline(time.Now().Add(patience)) != nil {
 		return
 	}

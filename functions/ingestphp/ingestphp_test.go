@@ -1,0 +1,186 @@
+package ingestphp_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/functions/ingestphp"
+	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/store/sqlite"
+	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
+)
+
+const (
+	payloads = "../../testdata/payloads/"
+	key      = "shop-key-0123456789"
+)
+
+// newHandler makes the handler over a database of its own, at the time when the payloads were recorded: so
+// that they can be sent as they are.
+func newHandler(t *testing.T) (h http.Handler, db *sqlite.DB, path string) {
+	t.Helper()
+	db, path = sqlitetest.New(t)
+	return ingestphp.New(ingest.Config{
+		Keys:         auth.NewKeys([]auth.Key{{Project: "shop", Secret: key}}),
+		Store:        db,
+		Log:          slog.New(slog.DiscardHandler),
+		Now:          func() time.Time { return time.Unix(1795381200, 0) },
+		Retention:    7 * 24 * time.Hour,
+		MaxBodyBytes: 4 << 20,
+	}), db, path
+}
+
+// post sends a body. Headers are pairs of name and value.
+func post(h http.Handler, path string, body []byte, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+key)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(payloads + file)
+	require.NoError(t, err)
+	return data
+}
+
+// TestRealProfiles holds what is stored against what was sent, byte for byte.
+func TestRealProfiles(t *testing.T) {
+	for _, c := range []struct {
+		file, encoding string
+		want           store.Entry // all but the payload
+	}{
+		{"php-xhprof.json", "", store.Entry{
+			CorrelationID: "d37cc455-87f5-457f-b02d-86776b296414",
+			Timestamp:     time.UnixMicro(1795381106_119696),
+			DurationMS:    new(17.849206924438477),
+			Name:          "/",
+			Attributes:    `{"method":"GET","status":200,"queries":2,"db_ms":17.013535,"memory_peak":859520,"php":"8.2.36","profiler":"functions"}`,
+		}},
+		{"php-xhprof-large.json.gz", "gzip", store.Entry{
+			CorrelationID: "7424c218-385f-4360-ab04-775f2d76d758",
+			Timestamp:     time.UnixMicro(1795381107_223862),
+			DurationMS:    new(116.52398109436035),
+			Name:          "/product/42",
+			Attributes:    `{"method":"GET","status":200,"route":"product","memory_peak":8832624,"php":"8.2.36","profiler":"xhprof"}`,
+		}},
+		{"php-excimer-speedscope.json", "", store.Entry{
+			CorrelationID: "f28e7357-be83-4518-b7de-2d0c4b7ad818",
+			Timestamp:     time.UnixMicro(1795381107_449664),
+			DurationMS:    new(108.21294784545898),
+			Name:          "/category/7?page=2",
+			Attributes:    `{"method":"GET","status":200,"route":"category","memory_peak":16301752,"php":"8.2.36","profiler":"speedscope"}`,
+		}},
+		{"php-excimer-collapsed.json", "", store.Entry{
+			CorrelationID: "782b41a4-1bcf-44d9-9e8f-8e4f81726282",
+			Timestamp:     time.UnixMicro(1795381107_635259),
+			DurationMS:    new(68.65501403808594),
+			Name:          "/category/7?page=2",
+			Attributes:    `{"method":"GET","status":200,"route":"category","memory_peak":16284424,"php":"8.2.36","profiler":"collapsed"}`,
+		}},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			body := read(t, c.file)
+			plain := body
+			if c.encoding == "gzip" {
+				z, err := gzip.NewReader(bytes.NewReader(body))
+				require.NoError(t, err)
+				plain, err = io.ReadAll(z)
+				require.NoError(t, err)
+			}
+			var sent struct {
+				Payload json.RawMessage `json:"profiling_data"` // which keeps the bytes
+			}
+			require.NoError(t, json.Unmarshal(plain, &sent))
+
+			h, db, path := newHandler(t)
+			for _, answer := range []string{`{"accepted":1,"duplicates":0,"rejected":[]}`, `{"accepted":0,"duplicates":1,"rejected":[]}`} {
+				w := post(h, ingestphp.Path, body, "Content-Type", "application/json", "Content-Encoding", c.encoding)
+				require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
+				require.Equal(t, answer, w.Body.String())
+			}
+			require.Equal(t, [][]string{{"shop", "php_agent", c.want.Name}}, sqlitetest.Query(t, path, "SELECT project, source, name FROM profiling_data"))
+
+			entries, err := db.ByCorrelationID(t.Context(), c.want.CorrelationID)
+			require.NoError(t, err)
+			require.Len(t, entries, 1)
+			require.True(t, string(sent.Payload) == entries[0].Payload, "profiling_data is kept byte for byte")
+			want := c.want
+			want.Project, want.Source, want.Payload = "shop", "php_agent", entries[0].Payload
+			require.Equal(t, want, entries[0])
+		})
+	}
+}
+
+// TestPostgresRecordsAreRefused sends what is meant for the other function.
+func TestPostgresRecordsAreRefused(t *testing.T) {
+	h, _, path := newHandler(t)
+	w := post(h, ingestphp.Path, read(t, "postgres-auto-explain.json"))
+	require.Equal(t, http.StatusBadRequest, w.Code)
+	answer := rejections(t, w)
+	require.Equal(t, "Validation failed", answer.Error)
+	require.Len(t, answer.Rejected, 12)
+	for i, r := range answer.Rejected {
+		require.Equal(t, i, r.Index)
+		require.Equal(t, []detail{{"request_uri", "is required"}}, r.Details)
+	}
+	require.Equal(t, [][]string{{"0"}}, sqlitetest.Query(t, path, "SELECT count(*) FROM profiling_data"))
+}
+
+// TestOwnRecordsOfAMixedBatch sends the records of six requests and of the statements that they ran.
+func TestOwnRecordsOfAMixedBatch(t *testing.T) {
+	h, _, path := newHandler(t)
+	w := post(h, ingestphp.Path, read(t, "batch.ndjson"), "Content-Type", "application/x-ndjson")
+	require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
+	answer := rejections(t, w)
+	require.Equal(t, 6, answer.Accepted)
+	require.Len(t, answer.Rejected, 34)
+	lines := strings.Split(string(read(t, "batch.ndjson")), "\n")
+	for _, r := range answer.Rejected {
+		require.NotContains(t, lines[r.Index], `"request_uri":`)
+	}
+	require.Equal(t, [][]string{{"php_agent", "6"}}, sqlitetest.Query(t, path, "SELECT source, count(*) FROM profiling_data GROUP BY source"))
+}
+
+type detail struct{ Path, Message string }
+
+type answer struct {
+	Error    string
+	Accepted int
+	Rejected []struct {
+		Index   int
+		Details []detail
+	}
+}
+
+func rejections(t *testing.T, w *httptest.ResponseRecorder) (a answer) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &a))
+	return a
+}
+
+func TestRoutes(t *testing.T) {
+	require.Equal(t, "/ingest/php", ingestphp.Path)
+	h, _, _ := newHandler(t)
+	for path, status := range map[string]int{"/ingest/php": 200, "/": 200, "/ingest/postgres": 404, "/ingest": 404} {
+		require.Equal(t, status, post(h, path, []byte("[]")).Code, path)
+	}
+}

@@ -1,0 +1,173 @@
+package ingestpostgres_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/functions/ingestpostgres"
+	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/store/sqlite"
+	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
+)
+
+const (
+	payloads = "../../testdata/payloads/"
+	key      = "shop-key-0123456789"
+)
+
+// newHandler makes the handler over a database of its own, at the time when the payloads were recorded: so
+// that they can be sent as they are.
+func newHandler(t *testing.T) (h http.Handler, db *sqlite.DB, path string) {
+	t.Helper()
+	db, path = sqlitetest.New(t)
+	return ingestpostgres.New(ingest.Config{
+		Keys:         auth.NewKeys([]auth.Key{{Project: "shop", Secret: key}}),
+		Store:        db,
+		Log:          slog.New(slog.DiscardHandler),
+		Now:          func() time.Time { return time.Unix(1795381200, 0) },
+		Retention:    7 * 24 * time.Hour,
+		MaxBodyBytes: 4 << 20,
+	}), db, path
+}
+
+// post sends a body. Headers are pairs of name and value.
+func post(h http.Handler, path string, body []byte, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+key)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(payloads + file)
+	require.NoError(t, err)
+	return data
+}
+
+// sent is a record as it stands in a payload file, its values byte for byte.
+type sent map[string]json.RawMessage
+
+func (s sent) text(t *testing.T, field string) (text string) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(s[field], &text))
+	return text
+}
+
+// attributes are what stands beside the contract's fields.
+func (s sent) attributes() map[string]string {
+	all := make(map[string]string)
+	for name, value := range s {
+		switch name {
+		case "project", "correlation_id", "timestamp", "duration_ms", "query", "profiling_data":
+		default:
+			all[name] = string(value)
+		}
+	}
+	return all
+}
+
+// TestRealPlans holds what is stored against what was sent, byte for byte: plans with their line ends, and
+// 64-bit numbers that a float would change.
+func TestRealPlans(t *testing.T) {
+	for _, file := range []string{"postgres-auto-explain.json", "postgres-pg-stat-statements.json"} {
+		t.Run(file, func(t *testing.T) {
+			body := read(t, file)
+			var records []sent
+			require.NoError(t, json.Unmarshal(body, &records))
+			h, db, path := newHandler(t)
+			for _, answer := range []string{`{"accepted":%d,"duplicates":0,"rejected":[]}`, `{"accepted":0,"duplicates":%d,"rejected":[]}`} {
+				w := post(h, ingestpostgres.Path, body, "Content-Type", "application/json")
+				require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
+				require.Equal(t, fmt.Sprintf(answer, len(records)), w.Body.String())
+			}
+			require.Equal(t, [][]string{{"shop", "postgres_agent", strconv.Itoa(len(records))}},
+				sqlitetest.Query(t, path, "SELECT project, source, count(*) FROM profiling_data GROUP BY project, source"))
+			for _, r := range records {
+				entries, err := db.ByCorrelationID(t.Context(), r.text(t, "correlation_id"))
+				require.NoError(t, err)
+				i := slices.IndexFunc(entries, func(e store.Entry) bool { return e.Payload == string(r["profiling_data"]) })
+				require.GreaterOrEqual(t, i, 0, "profiling_data is kept byte for byte: %s", r["query"])
+				e := entries[i]
+				require.Equal(t, r.text(t, "query"), e.Name)
+				require.Equal(t, "postgres_agent", e.Source)
+				var stored sent
+				require.NoError(t, json.Unmarshal([]byte(e.Attributes), &stored))
+				require.Equal(t, r.attributes(), stored.attributes())
+			}
+		})
+	}
+}
+
+func TestOneRealPlan(t *testing.T) {
+	h, db, _ := newHandler(t)
+	require.Equal(t, http.StatusOK, post(h, ingestpostgres.Path, read(t, "postgres-auto-explain.json")).Code)
+	entries, err := db.ByCorrelationID(t.Context(), "d9f75db6-ee27-4454-af55-e0a5609b5797")
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	require.Equal(t, store.Entry{
+		CorrelationID: "d9f75db6-ee27-4454-af55-e0a5609b5797",
+		Project:       "shop",
+		Source:        "postgres_agent",
+		Timestamp:     time.UnixMicro(1795381107_844759),
+		DurationMS:    new(0.241),
+		Name:          "SELECT o2.product_id, count(*) FROM order_lines o1 JOIN order_lines o2 ON o2.order_id = o1.order_id WHERE o1.product_id = 42 GROUP BY 1 ORDER BY 2 DESC LIMIT 6",
+		Attributes:    `{"database":"shop","query_id":-1827459224716984620,"session_id":"6b035773.3d4c","log_line":1}`,
+		Payload:       entries[0].Payload,
+	}, entries[0])
+}
+
+// TestPHPRecordsAreRefused sends what is meant for the other function.
+func TestPHPRecordsAreRefused(t *testing.T) {
+	h, _, path := newHandler(t)
+	w := post(h, ingestpostgres.Path, read(t, "php-xhprof.json"))
+	require.Equal(t, http.StatusBadRequest, w.Code)
+	require.Equal(t, `{"details":[{"path":"query","message":"is required"}],"error":"Validation failed"}`, w.Body.String())
+	require.Equal(t, [][]string{{"0"}}, sqlitetest.Query(t, path, "SELECT count(*) FROM profiling_data"))
+}
+
+// TestOwnRecordsOfAMixedBatch sends the records of six requests and of the statements that they ran.
+func TestOwnRecordsOfAMixedBatch(t *testing.T) {
+	h, _, path := newHandler(t)
+	body := read(t, "batch.ndjson")
+	w := post(h, ingestpostgres.Path, body, "Content-Type", "application/x-ndjson")
+	require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
+	var answer struct {
+		Accepted int
+		Rejected []struct{ Index int }
+	}
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer))
+	require.Equal(t, 34, answer.Accepted)
+	require.Len(t, answer.Rejected, 6)
+	lines := strings.Split(string(body), "\n")
+	for _, r := range answer.Rejected {
+		require.Contains(t, lines[r.Index], `"request_uri":`)
+	}
+	require.Equal(t, [][]string{{"postgres_agent", "34"}}, sqlitetest.Query(t, path, "SELECT source, count(*) FROM profiling_data GROUP BY source"))
+}
+
+func TestRoutes(t *testing.T) {
+	require.Equal(t, "/ingest/postgres", ingestpostgres.Path)
+	h, _, _ := newHandler(t)
+	for path, status := range map[string]int{"/ingest/postgres": 200, "/": 200, "/ingest/php": 404, "/ingest": 404} {
+		require.Equal(t, status, post(h, path, []byte("[]")).Code, path)
+	}
+}

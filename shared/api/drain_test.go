@@ -1,0 +1,230 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/api"
+)
+
+// refusing serves, over TLS, handlers that refuse a request before they have read its body.
+func refusing(t *testing.T) (*httptest.Server, *logLines) {
+	t.Helper()
+	var log logLines
+	refuse := func(status int) api.Handler {
+		return func(*api.Response, *http.Request) error { return &api.Error{Status: status, Text: "Refused"} }
+	}
+	server := httptest.NewUnstartedServer(api.New(log.logger(slog.LevelInfo), api.Routes{
+		"POST /401": refuse(http.StatusUnauthorized),
+		"POST /415": refuse(http.StatusUnsupportedMediaType),
+		"POST /half": func(_ *api.Response, r *http.Request) error {
+			_, _ = io.CopyN(io.Discard, r.Body, 2<<20)
+			return &api.Error{Status: http.StatusRequestEntityTooLarge, Text: "Refused"}
+		},
+		"POST /ok": ok,
+	}))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+	server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		narrow(conn)
+		return ctx
+	}
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server, &log
+}
+
+// narrow gives a connection the small buffers that it has over a network: those of one machine hold megabytes,
+// and hide that nobody reads.
+func narrow(conn net.Conn) {
+	if c, ok := conn.(*tls.Conn); ok {
+		conn = c.NetConn()
+	}
+	_ = conn.(*net.TCPConn).SetReadBuffer(32 << 10)
+	_ = conn.(*net.TCPConn).SetWriteBuffer(32 << 10)
+}
+
+// dial connects as a client that speaks HTTP/1.1 and has no patience.
+func dial(t *testing.T, server *httptest.Server, patience time.Duration) net.Conn {
+	t.Helper()
+	config := server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	config.NextProtos = []string{"http/1.1"}
+	config.ServerName = "example.com"
+	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), config)
+	require.NoError(t, err)
+	narrow(conn)
+	t.Cleanup(func() { conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	return conn
+}
+
+// chunked writes body in chunks, and the end of it.
+func chunked(body []byte) []byte {
+	var out bytes.Buffer
+	const size = 100_000
+	for len(body) > 0 {
+		n := min(len(body), size)
+		fmt.Fprintf(&out, "%x\r\n%s\r\n", n, body[:n])
+		body = body[n:]
+	}
+	out.WriteString("0\r\n\r\n")
+	return out.Bytes()
+}
+
+// TestRefusedBodiesAreDrained is a client as agents have it: it writes its whole body before it reads the
+// answer. Without patience on the server's side it would write into a closed connection, and its error
+// would be a reset in place of the answer that says what is wrong.
+func TestRefusedBodiesAreDrained(t *testing.T) {
+	const attempts = 20
+	body := bytes.Repeat([]byte("x"), 4<<20)
+	for _, c := range []struct {
+		path   string
+		status int
+	}{{"/401", 401}, {"/415", 415}, {"/half", 413}, {"/nowhere", 404}} {
+		for form, send := range map[string]struct {
+			header string
+			body   []byte
+		}{
+			"length":  {fmt.Sprintf("Content-Length: %d", len(body)), body},
+			"chunked": {"Transfer-Encoding: chunked", chunked(body)},
+		} {
+			t.Run(c.path+" "+form, func(t *testing.T) {
+				t.Parallel()
+				server, log := refusing(t)
+				for i := range attempts {
+					conn := dial(t, server, 30*time.Second)
+					_, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: example.com\r\n%s\r\n\r\n", c.path, send.header)
+					require.NoError(t, err)
+					_, err = conn.Write(send.body)
+					require.NoError(t, err, "attempt %d: the body could not be sent whole", i)
+					resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+					require.NoError(t, err, "attempt %d: no answer", i)
+					answer, err := io.ReadAll(resp.Body)
+					require.NoError(t, err)
+					require.Equal(t, c.status, resp.StatusCode)
+					requireError(t, resp.Header, string(answer))
+					require.NoError(t, conn.Close())
+				}
+				server.Close()
+				lines := log.all(t)
+				require.Len(t, lines, attempts)
+				for _, line := range lines {
+					require.EqualValues(t, c.status, line["status"])
+				}
+			})
+		}
+	}
+}
+
+func TestRefusedBodiesOverHTTP2(t *testing.T) {
+	server, _ := refusing(t)
+	for range 20 {
+		resp, err := server.Client().Post(server.URL+"/401", "application/json", bytes.NewReader(make([]byte, 4<<20)))
+		require.NoError(t, err)
+		answer, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		require.NoError(t, err)
+		require.Equal(t, 2, resp.ProtoMajor)
+		require.Equal(t, 401, resp.StatusCode)
+		requireError(t, resp.Header, string(answer))
+	}
+}
+
+// A client that asks before it sends its body is told no, and sends none.
+func TestExpectContinueIsAnsweredAtOnce(t *testing.T) {
+	server, log := refusing(t)
+	conn := dial(t, server, 2*time.Second)
+	_, err := fmt.Fprintf(conn, "POST /401 HTTP/1.1\r\nHost: example.com\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", 4<<20)
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	require.Equal(t, 401, resp.StatusCode)
+	require.True(t, resp.Close, "what comes next on this connection could be the body")
+	_, err = io.Copy(io.Discard, conn)
+	require.NoError(t, err, "the server waits for a body that does not come")
+	server.Close()
+	require.EqualValues(t, 0, log.one(t)["bytes"])
+}
+
+// The answer does not wait for the body: a client that reads while it writes has it at once.
+func TestRefusalComesBeforeTheBody(t *testing.T) {
+	server, _ := refusing(t)
+	conn := dial(t, server, 2*time.Second)
+	_, err := fmt.Fprintf(conn, "POST /401 HTTP/1.1\r\nHost: example.com\r\nContent-Length: %d\r\n\r\n", 4<<20)
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	require.Equal(t, 401, resp.StatusCode)
+	requireBody(t, resp)
+}
+
+func requireBody(t *testing.T, resp *http.Response) {
+	t.Helper()
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	requireError(t, resp.Header, string(answer))
+}
+
+// Draining ends: a body without an end is cut, and so is one that stands still.
+func TestDrainIsBounded(t *testing.T) {
+	t.Run("bytes", func(t *testing.T) {
+		t.Parallel()
+		server, log := refusing(t)
+		conn := dial(t, server, 20*time.Second)
+		_, err := io.WriteString(conn, "POST /401 HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n")
+		require.NoError(t, err)
+		chunk := fmt.Appendf(nil, "%x\r\n%s\r\n", 1<<20, make([]byte, 1<<20))
+		for sent := 0; err == nil; sent++ {
+			require.Less(t, sent, 64, "a body of 64 MiB was taken")
+			_, err = conn.Write(chunk)
+		}
+		server.Close()
+		require.LessOrEqual(t, log.one(t)["bytes"], float64(8<<20))
+	})
+	t.Run("time", func(t *testing.T) {
+		t.Parallel()
+		server, log := refusing(t)
+		conn := dial(t, server, 20*time.Second)
+		_, err := fmt.Fprintf(conn, "POST /401 HTTP/1.1\r\nHost: example.com\r\nContent-Length: %d\r\n\r\n", 4<<20)
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = io.Copy(io.Discard, conn) // the answer, and the end of the connection
+		require.NoError(t, err)
+		require.Less(t, time.Since(start), 10*time.Second)
+		server.Close()
+		log.one(t)
+	})
+}
+
+// A connection goes on after a small body that was not read.
+func TestConnectionsAreKeptAfterARefusal(t *testing.T) {
+	server, _ := refusing(t)
+	conn := dial(t, server, 10*time.Second)
+	r := bufio.NewReader(conn)
+	for i := range 10 {
+		path, status := "/401", 401
+		if i%2 == 1 {
+			path, status = "/ok", 200
+		}
+		_, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: example.com\r\nContent-Length: 1000\r\n\r\n%s", path, make([]byte, 1000))
+		require.NoError(t, err)
+		resp, err := http.ReadResponse(r, nil)
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, status, resp.StatusCode)
+		require.False(t, resp.Close)
+	}
+}

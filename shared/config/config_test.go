@@ -1,0 +1,281 @@
+package config_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/config"
+)
+
+// The keys of these tests share no four characters with any word that a message could hold, so that
+// requireNoLeak can look for pieces of them.
+const (
+	key1 = "zQ7xV9kW2mT4bN8p"
+	key2 = "hR3yJ6cL5dF1gS0u"
+	key3 = "Xo4Pi7Uy2Tr9Ew6Q"
+)
+
+// enough is the least environment that starts a listener.
+var enough = []string{"BITVILLE_DB_PATH=/data/b.db", "BITVILLE_API_KEY_SHOP=" + key1}
+
+// with returns enough with more settings.
+func with(environ ...string) []string { return slices.Concat(enough, environ) }
+
+func TestDefaults(t *testing.T) {
+	cfg, warnings, err := config.Load(enough)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Equal(t, config.Config{
+		Keys:          []auth.Key{{Project: "shop", Secret: key1}},
+		DBPath:        "/data/b.db",
+		DBSynchronous: "NORMAL",
+		Retention:     7 * 24 * time.Hour,
+		ListenAddr:    ":8443",
+		MaxBodyBytes:  4 << 20,
+		LogLevel:      slog.LevelInfo,
+	}, cfg)
+}
+
+// good has a value other than the default for each setting that is a field.
+var good = []struct {
+	name, value string
+	get         func(config.Config) any
+	want        any
+}{
+	{"BITVILLE_DB_PATH", "/other/b.db", func(c config.Config) any { return c.DBPath }, "/other/b.db"},
+	{"BITVILLE_DB_SYNCHRONOUS", "FULL", func(c config.Config) any { return c.DBSynchronous }, "FULL"},
+	{"BITVILLE_RETENTION", "36h30m", func(c config.Config) any { return c.Retention }, 36*time.Hour + 30*time.Minute},
+	{"BITVILLE_LISTEN_ADDR", "127.0.0.1:9000", func(c config.Config) any { return c.ListenAddr }, "127.0.0.1:9000"},
+	{"BITVILLE_TLS_CERT_PATH", "/tls/cert.pem", func(c config.Config) any { return c.TLSCertPath }, "/tls/cert.pem"},
+	{"BITVILLE_TLS_KEY_PATH", "/tls/key.pem", func(c config.Config) any { return c.TLSKeyPath }, "/tls/key.pem"},
+	{"BITVILLE_MAX_BODY_BYTES", "1048576", func(c config.Config) any { return c.MaxBodyBytes }, int64(1 << 20)},
+	{"BITVILLE_LOG_LEVEL", "debug", func(c config.Config) any { return c.LogLevel }, slog.LevelDebug},
+	{"BITVILLE_LOG_FORMAT", "json", func(c config.Config) any { return c.LogFormat }, "json"},
+}
+
+// together are the settings that are an error one without the other.
+var together = map[string]string{
+	"BITVILLE_TLS_CERT_PATH": "BITVILLE_TLS_KEY_PATH=/tls/key.pem",
+	"BITVILLE_TLS_KEY_PATH":  "BITVILLE_TLS_CERT_PATH=/tls/cert.pem",
+}
+
+func TestEveryVariableIsRead(t *testing.T) {
+	var tested []string
+	for _, c := range good {
+		tested = append(tested, c.name)
+		t.Run(c.name, func(t *testing.T) {
+			environ := with(c.name + "=" + c.value)
+			if other, ok := together[c.name]; ok {
+				environ = append(environ, other)
+			}
+			before, _, err := config.Load(enough)
+			require.NoError(t, err)
+			require.NotEqual(t, c.want, c.get(before), "the case must tell the value from the default")
+			cfg, warnings, err := config.Load(environ)
+			require.NoError(t, err)
+			require.Empty(t, warnings)
+			require.Equal(t, c.want, c.get(cfg))
+		})
+	}
+	var all []string
+	for _, s := range config.Settings()[2:] {
+		all = append(all, s.Name)
+	}
+	require.Equal(t, all, tested, "a case for each setting")
+}
+
+func TestEveryChoice(t *testing.T) {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	for text, level := range levels {
+		cfg, _, err := config.Load(with("BITVILLE_LOG_LEVEL=" + text))
+		require.NoError(t, err)
+		require.Equal(t, level, cfg.LogLevel)
+	}
+	for name, choices := range map[string][]string{"BITVILLE_DB_SYNCHRONOUS": {"NORMAL", "FULL"}, "BITVILLE_LOG_FORMAT": {"text", "json"}} {
+		for _, choice := range choices {
+			_, _, err := config.Load(with(name + "=" + choice))
+			require.NoError(t, err)
+		}
+	}
+}
+
+func TestBadValues(t *testing.T) {
+	const (
+		pair     = "BITVILLE_TLS_CERT_PATH and BITVILLE_TLS_KEY_PATH go together: set both or neither"
+		duration = "set a Go duration above 0, such as 168h"
+		bytes    = "set a whole number of bytes above 0, such as 4194304"
+	)
+	for _, c := range []struct{ set, message string }{
+		{"BITVILLE_DB_SYNCHRONOUS=OFF", `BITVILLE_DB_SYNCHRONOUS is "OFF": set one of NORMAL, FULL`},
+		{"BITVILLE_DB_SYNCHRONOUS=normal", `BITVILLE_DB_SYNCHRONOUS is "normal": set one of NORMAL, FULL`},
+		{"BITVILLE_DB_SYNCHRONOUS=NORMAL FULL", `BITVILLE_DB_SYNCHRONOUS is "NORMAL FULL": set one of NORMAL, FULL`},
+		{"BITVILLE_RETENTION=7d", `BITVILLE_RETENTION is "7d": ` + duration},
+		{"BITVILLE_RETENTION=168", `BITVILLE_RETENTION is "168": ` + duration},
+		{"BITVILLE_RETENTION=0", `BITVILLE_RETENTION is "0": ` + duration},
+		{"BITVILLE_RETENTION=0s", `BITVILLE_RETENTION is "0s": ` + duration},
+		{"BITVILLE_RETENTION=-1h", `BITVILLE_RETENTION is "-1h": ` + duration},
+		{"BITVILLE_RETENTION= ", `BITVILLE_RETENTION is " ": ` + duration},
+		{"BITVILLE_RETENTION=9999999h", `BITVILLE_RETENTION is "9999999h": ` + duration},
+		{"BITVILLE_TLS_CERT_PATH=/tls/cert.pem", pair},
+		{"BITVILLE_TLS_KEY_PATH=/tls/key.pem", pair},
+		{"BITVILLE_MAX_BODY_BYTES=0", `BITVILLE_MAX_BODY_BYTES is "0": ` + bytes},
+		{"BITVILLE_MAX_BODY_BYTES=-1", `BITVILLE_MAX_BODY_BYTES is "-1": ` + bytes},
+		{"BITVILLE_MAX_BODY_BYTES=4MiB", `BITVILLE_MAX_BODY_BYTES is "4MiB": ` + bytes},
+		{"BITVILLE_MAX_BODY_BYTES=1e6", `BITVILLE_MAX_BODY_BYTES is "1e6": ` + bytes},
+		{"BITVILLE_MAX_BODY_BYTES=1.5", `BITVILLE_MAX_BODY_BYTES is "1.5": ` + bytes},
+		{"BITVILLE_MAX_BODY_BYTES=9223372036854775808", `BITVILLE_MAX_BODY_BYTES is "9223372036854775808": ` + bytes},
+		{"BITVILLE_LOG_LEVEL=verbose", `BITVILLE_LOG_LEVEL is "verbose": set one of debug, info, warn, error`},
+		{"BITVILLE_LOG_LEVEL=info+2", `BITVILLE_LOG_LEVEL is "info+2": set one of debug, info, warn, error`},
+		{"BITVILLE_LOG_LEVEL=INFO", `BITVILLE_LOG_LEVEL is "INFO": set one of debug, info, warn, error`},
+		{"BITVILLE_LOG_FORMAT=logfmt", `BITVILLE_LOG_FORMAT is "logfmt": set one of text, json`},
+	} {
+		t.Run(c.set, func(t *testing.T) {
+			_, warnings, err := config.Load(with(c.set))
+			require.EqualError(t, err, c.message)
+			require.Empty(t, warnings)
+		})
+	}
+}
+
+const noDB = "BITVILLE_DB_PATH is not set: name the database file, such as /var/lib/bitville/bitville.db"
+
+func TestEveryProblemIsToldAtOnce(t *testing.T) {
+	const noKey = "no API key is set: set BITVILLE_API_KEY_SHOP=<key> for a project named shop"
+	for _, c := range []struct {
+		name     string
+		environ  []string
+		problems []string
+	}{
+		{"nothing set", nil, []string{noKey, noDB}},
+		{"a database alone", enough[:1], []string{noKey}},
+		{"a key alone", enough[1:], []string{noDB}},
+		{
+			"all that can be wrong",
+			[]string{
+				"BITVILLE_API_KEY_A=" + key1, "BITVILLE_API_KEY_B=" + key1, "BITVILLE_API_KEY_C=", "BITVILLE_API_KEYS=[]",
+				"BITVILLE_DB_SYNCHRONOUS=OFF", "BITVILLE_RETENTION=never", "BITVILLE_TLS_CERT_PATH=/cert.pem",
+				"BITVILLE_MAX_BODY_BYTES=-1", "BITVILLE_LOG_LEVEL=loud", "BITVILLE_LOG_FORMAT=xml",
+			},
+			[]string{
+				"BITVILLE_API_KEY_B: project b has the same key as project a; give each its own",
+				"BITVILLE_API_KEY_C: a key of project c is empty; set it, or remove the comma or the variable",
+				`BITVILLE_API_KEYS is not a JSON object of strings: set {"shop":"key[,key…]"}`,
+				`BITVILLE_DB_SYNCHRONOUS is "OFF": set one of NORMAL, FULL`,
+				`BITVILLE_LOG_LEVEL is "loud": set one of debug, info, warn, error`,
+				`BITVILLE_LOG_FORMAT is "xml": set one of text, json`,
+				`BITVILLE_RETENTION is "never": set a Go duration above 0, such as 168h`,
+				noDB,
+				`BITVILLE_MAX_BODY_BYTES is "-1": set a whole number of bytes above 0, such as 4194304`,
+				"BITVILLE_TLS_CERT_PATH and BITVILLE_TLS_KEY_PATH go together: set both or neither",
+			},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, _, first := config.Load(c.environ)
+			require.ElementsMatch(t, c.problems, strings.Split(first.Error(), "\n"))
+			for range 20 { // maps are walked on the way
+				_, _, again := config.Load(c.environ)
+				require.EqualError(t, again, first.Error(), "problems come in one order")
+			}
+		})
+	}
+}
+
+func TestEmptyCountsAsUnset(t *testing.T) {
+	want, _, err := config.Load(enough)
+	require.NoError(t, err)
+	environ := slices.Clone(enough)
+	for _, s := range config.Settings()[2:] {
+		if s.Name != "BITVILLE_DB_PATH" {
+			environ = append(environ, s.Name+"=")
+		}
+	}
+	cfg, warnings, err := config.Load(environ)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Equal(t, want, cfg)
+
+	_, _, err = config.Load([]string{enough[1], "BITVILLE_DB_PATH="})
+	require.EqualError(t, err, noDB)
+}
+
+func TestOnlyTheGivenEnvironmentIsRead(t *testing.T) {
+	t.Setenv("BITVILLE_DB_PATH", "/process/b.db")
+	t.Setenv("BITVILLE_API_KEY_SHOP", key1)
+	_, _, err := config.Load(nil)
+	require.ErrorContains(t, err, noDB)
+	require.ErrorContains(t, err, "no API key is set")
+}
+
+func TestUnknownVariablesWarn(t *testing.T) {
+	_, warnings, err := config.Load(with(
+		"BITVILLE_RETENTON=1h",
+		"BITVILLE_API_KEY="+key2, // no project
+		"BITVILLE_EMPTY=",
+		"bitville_log_level=debug", // not ours: names are upper case
+		"PATH=/bin",
+	))
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"BITVILLE_API_KEY is not a setting of this listener and does nothing",
+		"BITVILLE_EMPTY is not a setting of this listener and does nothing",
+		"BITVILLE_RETENTON is not a setting of this listener and does nothing",
+	}, warnings)
+}
+
+func TestSettingsDocumentEveryField(t *testing.T) {
+	settings := config.Settings()
+	require.Equal(t, "BITVILLE_API_KEY_<PROJECT>", settings[0].Name)
+	require.Equal(t, "BITVILLE_API_KEYS", settings[1].Name)
+	for _, s := range settings {
+		require.NotEmpty(t, s.Doc, s.Name)
+	}
+	settings = settings[2:]
+	for field := range reflect.TypeFor[config.Config]().Fields() {
+		if field.Name == "Keys" {
+			continue
+		}
+		require.NotEmpty(t, settings, "%s is not documented", field.Name)
+		s := settings[0]
+		settings = settings[1:]
+		require.Equal(t, field.Tag.Get("env"), s.Name, field.Name)
+		require.True(t, strings.HasPrefix(s.Name, "BITVILLE_"), s.Name)
+		require.Equal(t, field.Tag.Get("envDefault"), s.Default, field.Name)
+		require.True(t, strings.HasPrefix(s.Doc, field.Tag.Get("doc")), field.Name)
+		for _, choice := range strings.Fields(field.Tag.Get("one")) {
+			require.Contains(t, s.Doc, choice)
+		}
+	}
+	require.Empty(t, settings, "a setting without a field")
+}
+
+func TestConfigHidesItsKeys(t *testing.T) {
+	cfg, _, err := config.Load(enough)
+	require.NoError(t, err)
+	asJSON, err := json.Marshal(cfg)
+	require.NoError(t, err)
+	var logged strings.Builder
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("settings", "config", cfg)
+	requireNoLeak(t, string(asJSON), fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg), logged.String())
+}
+
+// requireNoLeak holds texts against the keys of these tests: none may show as much as four characters of one.
+func requireNoLeak(t *testing.T, texts ...string) {
+	t.Helper()
+	for _, key := range []string{key1, key2, key3} {
+		for i := range len(key) - 3 {
+			for _, text := range texts {
+				require.NotContains(t, text, key[i:i+4], "a piece of a key")
+			}
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/config"
+)
+
+func keysOf(project string, keys ...auth.Secret) (all []auth.Key) {
+	for _, k := range keys {
+		all = append(all, auth.Key{Project: project, Secret: k})
+	}
+	return all
+}
+
+func TestKeys(t *testing.T) {
+	fifty := strings.Repeat("p", 50)
+	for _, c := range []struct {
+		name     string
+		environ  []string
+		keys     []auth.Key
+		warnings []string
+	}{
+		{"one", []string{"BITVILLE_API_KEY_SHOP=" + key1}, keysOf("shop", key1), nil},
+		{"rotation", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "," + key2}, keysOf("shop", key1, key2), nil},
+		{"rotation with spaces", []string{"BITVILLE_API_KEY_SHOP= " + key1 + " ,\t" + key2 + "\n"}, keysOf("shop", key1, key2), nil},
+		{"one key twice for one project", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "," + key1}, keysOf("shop", key1, key1), nil},
+		{
+			"two projects", []string{"BITVILLE_API_KEY_SHOP=" + key1, "BITVILLE_API_KEY_BLOG=" + key2},
+			append(keysOf("shop", key1), keysOf("blog", key2)...), nil,
+		},
+		{"JSON", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `"}`}, keysOf("shop", key1), nil},
+		{
+			"JSON of two projects, one rotating", []string{`BITVILLE_API_KEYS= { "shop" : "` + key1 + ", " + key2 + `", "blog":"` + key3 + `" } `},
+			append(keysOf("shop", key1, key2), keysOf("blog", key3)...), nil,
+		},
+		{"JSON with escapes", []string{`BITVILLE_API_KEYS={"\u0073hop":"` + key1[:15] + `\u0070"}`}, keysOf("shop", key1), nil},
+		{
+			"both variables for different projects", []string{"BITVILLE_API_KEY_SHOP=" + key1, `BITVILLE_API_KEYS={"blog":"` + key2 + `"}`},
+			append(keysOf("shop", key1), keysOf("blog", key2)...), nil,
+		},
+		{"JSON of nothing beside a key", []string{"BITVILLE_API_KEY_SHOP=" + key1, `BITVILLE_API_KEYS={}`}, keysOf("shop", key1), nil},
+		{"a key with = in it", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "=="}, keysOf("shop", key1+"=="), nil},
+		{"every printable character but the comma", []string{`BITVILLE_API_KEY_SHOP=!"#$%&'()*+-./:;<=>?@[\]^_{|}~` + "`"}, keysOf("shop", `!"#$%&'()*+-./:;<=>?@[\]^_{|}~`+"`"), nil},
+		{"spelling in a name", []string{"BITVILLE_API_KEY_MY_SHOP=" + key1}, keysOf("my_shop", key1), nil},
+		{"spelling in JSON", []string{`BITVILLE_API_KEYS={"My-Shop.EU":"` + key1 + `"}`}, keysOf("my_shop_eu", key1), nil},
+		{"nothing but ASCII is folded", []string{`BITVILLE_API_KEYS={"É_\u212a":"` + key1 + `"}`}, keysOf("É_\u212a", key1), nil},
+		{"a project of 50 characters", []string{"BITVILLE_API_KEY_" + strings.ToUpper(fifty) + "=" + key1}, keysOf(fifty, key1), nil},
+		{"a project of 50 characters, 100 bytes", []string{`BITVILLE_API_KEYS={"` + strings.Repeat("é", 50) + `":"` + key1 + `"}`}, keysOf(strings.Repeat("é", 50), key1), nil},
+		{
+			"short keys work", []string{"BITVILLE_API_KEY_SHOP=" + key1[:15] + "," + key2, `BITVILLE_API_KEYS={"blog":"` + key3[:4] + `"}`},
+			append(keysOf("shop", auth.Secret(key1[:15]), key2), keysOf("blog", auth.Secret(key3[:4]))...),
+			[]string{
+				"BITVILLE_API_KEYS: a key of project blog is shorter than 16 characters and could be guessed",
+				"BITVILLE_API_KEY_SHOP: a key of project shop is shorter than 16 characters and could be guessed",
+			},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg, warnings, err := config.Load(append(c.environ, enough[0]))
+			require.NoError(t, err)
+			require.ElementsMatch(t, c.keys, cfg.Keys)
+			require.Equal(t, c.warnings, warnings)
+			requireNoLeak(t, warnings...)
+		})
+	}
+}
+
+func TestKeyProblems(t *testing.T) {
+	const (
+		notJSON = `BITVILLE_API_KEYS is not a JSON object of strings: set {"shop":"key[,key…]"}`
+		empty   = ": a key of project shop is empty; set it, or remove the comma or the variable"
+		odd     = ": a key of project shop holds a character that no header can; use printable ASCII without spaces"
+		nothing = ": set BITVILLE_API_KEY_SHOP=<key> for a project named shop"
+	)
+	for _, c := range []struct {
+		name     string
+		environ  []string
+		problems []string
+	}{
+		{"no key", nil, []string{"no API key is set" + nothing}},
+		{"JSON of nothing", []string{"BITVILLE_API_KEYS={}"}, []string{"BITVILLE_API_KEYS holds no key" + nothing}},
+
+		{"empty", []string{"BITVILLE_API_KEY_SHOP="}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
+		{"blank", []string{"BITVILLE_API_KEY_SHOP= \t "}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
+		{"empty beside another project's", []string{"BITVILLE_API_KEY_SHOP=", "BITVILLE_API_KEY_BLOG=" + key1}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
+		{"empty in JSON", []string{`BITVILLE_API_KEYS={"shop":""}`}, []string{"BITVILLE_API_KEYS" + empty}},
+		{"trailing comma", []string{"BITVILLE_API_KEY_SHOP=" + key1 + ","}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
+		{"leading comma", []string{"BITVILLE_API_KEY_SHOP=," + key1}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
+		{"comma in the middle", []string{"BITVILLE_API_KEY_SHOP=" + key1 + ", ," + key2}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
+		{"two commas", []string{"BITVILLE_API_KEY_SHOP=,"}, []string{"BITVILLE_API_KEY_SHOP" + empty, "BITVILLE_API_KEY_SHOP" + empty}},
+		{"trailing comma in JSON", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `,"}`}, []string{"BITVILLE_API_KEYS" + empty}},
+
+		{"space inside", []string{"BITVILLE_API_KEY_SHOP=" + key1 + " " + key2}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
+		{"line feed inside", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\n" + key2}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
+		{"control", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\x01"}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
+		{"delete", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\x7f"}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
+		{"NUL in JSON", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `\u0000"}`}, []string{"BITVILLE_API_KEYS" + odd}},
+		{"not ASCII", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "é"}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
+		{"not UTF-8", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\xff"}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
+
+		{
+			"one key for two projects", []string{"BITVILLE_API_KEY_SHOP=" + key1, "BITVILLE_API_KEY_BLOG=" + key1},
+			[]string{"BITVILLE_API_KEY_SHOP: project shop has the same key as project blog; give each its own"},
+		},
+		{
+			"one key for two projects, in lists", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "," + key2, "BITVILLE_API_KEY_BLOG=" + key3 + ", " + key2},
+			[]string{"BITVILLE_API_KEY_SHOP: project shop has the same key as project blog; give each its own"},
+		},
+		{
+			"one key for two projects in JSON", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `","blog":"` + key1 + `"}`},
+			[]string{"BITVILLE_API_KEYS: project blog has the same key as project shop; give each its own"},
+		},
+		{
+			"one key for two projects across variables", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `"}`, "BITVILLE_API_KEY_BLOG=" + key1},
+			[]string{"BITVILLE_API_KEYS: project shop has the same key as project blog; give each its own"},
+		},
+
+		{
+			"one project in both variables", []string{"BITVILLE_API_KEY_SHOP=" + key1, `BITVILLE_API_KEYS={"shop":"` + key2 + `"}`},
+			[]string{"BITVILLE_API_KEYS: project shop has its keys in BITVILLE_API_KEY_SHOP already; put them in one list"},
+		},
+		{
+			"one project in both variables, spelled otherwise", []string{"BITVILLE_API_KEY_MY_SHOP=" + key1, `BITVILLE_API_KEYS={"My-Shop":"` + key2 + `"}`},
+			[]string{"BITVILLE_API_KEYS: project my_shop has its keys in BITVILLE_API_KEY_MY_SHOP already; put them in one list"},
+		},
+		{
+			"one project in two names", []string{"BITVILLE_API_KEY_SHOP=" + key1, "BITVILLE_API_KEY_shop=" + key2},
+			[]string{"BITVILLE_API_KEY_shop: project shop has its keys in BITVILLE_API_KEY_SHOP already; put them in one list"},
+		},
+		{
+			"duplicate names in JSON", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `","shop":"` + key2 + `"}`},
+			[]string{"BITVILLE_API_KEYS: project shop has its keys in BITVILLE_API_KEYS already; put them in one list"},
+		},
+		{
+			"duplicate names in JSON, by spelling", []string{`BITVILLE_API_KEYS={"my-shop":"` + key1 + `","MY.SHOP":"` + key2 + `"}`},
+			[]string{"BITVILLE_API_KEYS: project my_shop has its keys in BITVILLE_API_KEYS already; put them in one list"},
+		},
+
+		{"no project", []string{"BITVILLE_API_KEY_=" + key1}, []string{"BITVILLE_API_KEY_: the project's name is 0 characters long; 1 to 50"}},
+		{"no project in JSON", []string{`BITVILLE_API_KEYS={"":"` + key1 + `"}`}, []string{"BITVILLE_API_KEYS: the project's name is 0 characters long; 1 to 50"}},
+		{"a project of 51 characters", []string{`BITVILLE_API_KEYS={"` + strings.Repeat("é", 51) + `":"` + key1 + `"}`}, []string{"BITVILLE_API_KEYS: the project's name is 51 characters long; 1 to 50"}},
+
+		{"JSON is empty", []string{"BITVILLE_API_KEYS="}, []string{notJSON}},
+		{"JSON is a bare key", []string{"BITVILLE_API_KEYS=" + key1}, []string{notJSON}},
+		{"JSON is a string", []string{`BITVILLE_API_KEYS="` + key1 + `"`}, []string{notJSON}},
+		{"JSON is an array", []string{`BITVILLE_API_KEYS=["` + key1 + `"]`}, []string{notJSON}},
+		{"JSON is null", []string{"BITVILLE_API_KEYS=null"}, []string{notJSON}},
+		{"JSON ends early", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `"`}, []string{notJSON}},
+		{"JSON ends in a name", []string{`BITVILLE_API_KEYS={"shop`}, []string{notJSON}},
+		{"JSON ends behind a name", []string{`BITVILLE_API_KEYS={"shop":`}, []string{notJSON}},
+		{"JSON closes with a bracket", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `"]`}, []string{notJSON}},
+		{"JSON without quotes", []string{`BITVILLE_API_KEYS={shop:` + key1 + `}`}, []string{notJSON}},
+		{"JSON with single quotes", []string{`BITVILLE_API_KEYS={'shop':'` + key1 + `'}`}, []string{notJSON}},
+		{"JSON without a comma", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `" "blog":"` + key2 + `"}`}, []string{notJSON}},
+		{"JSON with a comma at the end", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `",}`}, []string{notJSON}},
+		{"JSON with a number", []string{`BITVILLE_API_KEYS={"shop":1234567890123456}`}, []string{notJSON}},
+		{"JSON with null", []string{`BITVILLE_API_KEYS={"shop":null}`}, []string{notJSON}},
+		{"JSON with an array", []string{`BITVILLE_API_KEYS={"shop":["` + key1 + `"]}`}, []string{notJSON}},
+		{"JSON with an object", []string{`BITVILLE_API_KEYS={"shop":{"key":"` + key1 + `"}}`}, []string{notJSON}},
+		{"JSON with more behind it", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `"} ` + key2}, []string{notJSON}},
+		{"JSON twice", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `"}{"blog":"` + key2 + `"}`}, []string{notJSON}},
+		{"JSON with a brace too many", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `"}}`}, []string{notJSON}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, warnings, err := config.Load(append(c.environ, enough[0]))
+			require.Error(t, err)
+			require.ElementsMatch(t, c.problems, strings.Split(err.Error(), "\n"))
+			require.Empty(t, warnings)
+			requireNoLeak(t, err.Error())
+		})
+	}
+}
+
+func FuzzKeysJSON(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"shop":"` + key1 + `"}`, `{"shop":"a,b","blog":"c"}`, `{"a":"b"]`, `{"a":{}}`, `[`, `{"a":"b"}}`, `{"\u0061":"` + "\xff" + `"}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		cfg, _, err := config.Load([]string{enough[0], "BITVILLE_API_KEYS=" + text})
+		if err != nil {
+			return
+		}
+		require.NotEmpty(t, cfg.Keys)
+		projects := make(map[auth.Secret]string)
+		for _, k := range cfg.Keys {
+			require.NotEmpty(t, k.Project)
+			require.NotEmpty(t, k.Secret)
+			other, taken := projects[k.Secret]
+			require.True(t, !taken || other == k.Project, "one key for two projects")
+			projects[k.Secret] = k.Project
+		}
+	})
+}
