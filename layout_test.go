@@ -63,6 +63,7 @@ func TestLayoutRules(t *testing.T) {
 	}{
 		{"a tree as it should be", map[string]string{
 			"layout_test.go":                    "package listener_test\nimport _ " + m + `shared/store"`,
+			"functions/host_test.go":            "package functions_test\nimport (\n_ " + m + "functions/a\"\n_ " + m + "shared/store\"\n_ \"github.com/aws/aws-lambda-go/lambdaurl\"\n)",
 			"functions/a/a.go":                  "package a\nimport _ " + m + `shared/store"`,
 			"functions/a/parts/parts.go":        "package parts",
 			"functions/a/parts.go":              "package a\nimport _ " + m + `functions/a/parts"`,
@@ -98,6 +99,8 @@ func TestLayoutRules(t *testing.T) {
 		{"a function imports aws-lambda-go", map[string]string{"functions/a/a.go": "package a\nimport _ \"github.com/aws/aws-lambda-go/lambdaurl\""}, []string{"functions/a/a.go:2: imports github.com/aws/aws-lambda-go/lambdaurl; only functions/*/lambda may"}},
 		{"localdev imports aws-lambda-go", map[string]string{"localdev/main.go": "package main\nimport _ \"github.com/aws/aws-lambda-go/lambda\""}, []string{"localdev/main.go:2: imports github.com/aws/aws-lambda-go/lambda; only functions/*/lambda may"}},
 
+		{"a function's test imports aws-lambda-go", map[string]string{"functions/a/a_test.go": "package a_test\nimport _ \"github.com/aws/aws-lambda-go/events\""}, []string{"functions/a/a_test.go:2: imports github.com/aws/aws-lambda-go/events; only functions/*/lambda may"}},
+
 		{"a function imports a driver", map[string]string{"functions/a/a.go": "package a\nimport _ \"modernc.org/sqlite\""}, []string{"functions/a/a.go:2: imports the SQL driver modernc.org/sqlite; only shared/store may"}},
 		{"localdev imports a driver", map[string]string{"localdev/main.go": "package main\nimport _ \"github.com/tursodatabase/libsql-client-go/libsql\""}, []string{"localdev/main.go:2: imports the SQL driver github.com/tursodatabase/libsql-client-go/libsql; only shared/store may"}},
 		{"shared imports a part of a driver", map[string]string{"shared/s/s.go": "package s\nimport _ \"modernc.org/sqlite/lib\""}, []string{"shared/s/s.go:2: imports the SQL driver modernc.org/sqlite/lib; only shared/store may"}},
@@ -107,7 +110,8 @@ func TestLayoutRules(t *testing.T) {
 		{"os.Getenv", map[string]string{"shared/s/s.go": "package s\nimport \"os\"\nvar home = os.Getenv(\"HOME\")"}, []string{"shared/s/s.go:3: uses os.Getenv; only package main may"}},
 		{"os.LookupEnv as a value", map[string]string{"functions/a/a.go": "package a\nimport \"os\"\nvar look = os.LookupEnv"}, []string{"functions/a/a.go:3: uses os.LookupEnv; only package main may"}},
 		{"os.Environ by another name", map[string]string{"shared/s/s.go": "package s\nimport sys \"os\"\nfunc f() { g(sys.Environ()) }"}, []string{"shared/s/s.go:3: uses os.Environ; only package main may"}},
-		{"os.Getenv in a test", map[string]string{"shared/s/s_test.go": "package s\nimport \"os\"\nfunc TestMain() { os.Getenv(\"X\") }"}, []string{"shared/s/s_test.go:3: uses os.Getenv; only package main may"}},
+		{"os.LookupEnv in a test", map[string]string{"shared/s/s_test.go": "package s\nimport \"os\"\nfunc TestA() { os.LookupEnv(\"X\") }"}, []string{"shared/s/s_test.go:3: uses os.LookupEnv; only package main may"}},
+		{"os.Getenv in a package for tests", map[string]string{"shared/s/stest/s.go": "package stest\nimport \"os\"\nfunc f() { os.Getenv(\"CI\") }"}, nil},
 		{"os.ExpandEnv", map[string]string{"shared/s/s.go": "package s\nimport \"os\"\nvar x = os.ExpandEnv(\"$X\")"}, []string{"shared/s/s.go:3: uses os.ExpandEnv; only package main may"}},
 		{"os.Exit", map[string]string{"functions/a/a.go": "package a\nimport \"os\"\nfunc f() {\nos.Exit(1)\n}"}, []string{"functions/a/a.go:4: uses os.Exit; only package main may"}},
 		{"os.Exit in a test", map[string]string{"shared/s/s_test.go": "package s\nimport \"os\"\nfunc TestA() { os.Exit(0) }"}, []string{"shared/s/s_test.go:3: uses os.Exit; only package main may"}},

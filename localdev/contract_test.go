@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,18 +16,18 @@ import (
 
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/contracttest"
+	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
-// A deployed listener is held against the contract by
-//
-//	go test ./localdev -run TestContract/deployed -url https://… -key … -project …
-//
-// SSL_CERT_FILE names its certificate when it is self-signed. The records are stored there.
+// A deployed listener is held against the contract by make smoke. SSL_CERT_FILE names its certificate when it
+// is self-signed. The records are stored there.
 var (
-	deployedURL     = flag.String("url", "", "a deployed listener to run the contract's requests against")
-	deployedKey     = flag.String("key", "", "an API key of it")
-	deployedProject = flag.String("project", "", "the project of the key")
+	deployedURL         = flag.String("url", "", "a deployed listener to run the contract's requests against")
+	deployedPostgresURL = flag.String("postgres-url", "", "where /ingest/postgres is, when it has a URL of its own")
+	deployedHealthURL   = flag.String("health-url", "", "where /health and /ready are, when they have a URL of their own")
+	deployedKey         = flag.String("key", "", "an API key of it")
+	deployedProject     = flag.String("project", "", "the project of the key")
 )
 
 // The project of these tests: its name can be spelled with "-" and ".".
@@ -58,14 +60,43 @@ func TestContract(t *testing.T) {
 		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey)
 		requireRows(t, l.DBPath, contracttest.Run(t, overHTTP(t, l, 1)))
 	})
+	t.Run("on a libSQL server", func(t *testing.T) {
+		server := libsqltest.Start(t)
+		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey, "BITVILLE_DB_PATH=", "BITVILLE_DB_URL="+server.URL)
+		accepted := contracttest.Run(t, overHTTP(t, l, 1))
+		require.Equal(t, [][]string{{contractProject, strconv.Itoa(accepted)}},
+			server.Query(t, "SELECT project, count(*) FROM profiling_data GROUP BY project"))
+	})
 	if *deployedURL != "" {
 		t.Run("deployed", func(t *testing.T) {
 			contracttest.Run(t, contracttest.Target{
-				URL: *deployedURL, Client: &http.Client{Timeout: time.Minute},
+				URL: strings.TrimSuffix(*deployedURL, "/"), Client: &http.Client{Timeout: time.Minute, Transport: byPath{}},
 				Key: *deployedKey, Project: *deployedProject, Document: contracttest.Load(t),
 			})
 		})
 	}
+}
+
+// byPath sends each request to the function URL that has its path.
+type byPath struct{}
+
+func (byPath) RoundTrip(r *http.Request) (*http.Response, error) {
+	other := ""
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/ingest/postgres"):
+		other = *deployedPostgresURL
+	case strings.HasPrefix(r.URL.Path, "/health"), strings.HasPrefix(r.URL.Path, "/ready"):
+		other = *deployedHealthURL
+	}
+	if other != "" {
+		to, err := url.Parse(other)
+		if err != nil {
+			return nil, err
+		}
+		r = r.Clone(r.Context())
+		r.URL.Scheme, r.URL.Host, r.Host = to.Scheme, to.Host, to.Host
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // serveContract serves a handler in the test's process.

@@ -78,6 +78,7 @@ func startListener(t testing.TB, env ...string) *listener {
 func (l *listener) start(t testing.TB, env ...string) (addr string) {
 	t.Helper()
 	l.cmd = exec.Command(binary)
+	l.cmd.Dir = filepath.Dir(l.DBPath)
 	l.cmd.Env = append([]string{
 		"BITVILLE_API_KEY_SHOP=" + l.Key,
 		"BITVILLE_DB_PATH=" + l.DBPath,

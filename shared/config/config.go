@@ -28,7 +28,7 @@ type Config struct {
 	DBSynchronous string        `env:"BITVILLE_DB_SYNCHRONOUS" envDefault:"NORMAL" one:"NORMAL FULL" doc:"What a power cut may cost: NORMAL the last second, FULL nothing"`
 	Retention     time.Duration `env:"BITVILLE_RETENTION" envDefault:"168h" like:"a Go duration above 0, such as 168h" doc:"How long records are kept, by their timestamp; older ones are refused, and purged every hour"`
 	ListenAddr    string        `env:"BITVILLE_LISTEN_ADDR" envDefault:":8443" doc:"Where HTTPS is served, host:port"`
-	TLSCertPath   string        `env:"BITVILLE_TLS_CERT_PATH" doc:"The certificate chain, PEM. Without it a self-signed pair is made beside the database and kept"`
+	TLSCertPath   string        `env:"BITVILLE_TLS_CERT_PATH" doc:"The certificate chain, PEM. Without it a self-signed pair is made beside the database, or in the working folder when that is a server, and kept"`
 	TLSKeyPath    string        `env:"BITVILLE_TLS_KEY_PATH" doc:"The certificate's private key, PEM"`
 	MaxBodyBytes  int64         `env:"BITVILLE_MAX_BODY_BYTES" envDefault:"4194304" like:"a whole number of bytes above 0, such as 4194304" doc:"The largest request body on the wire, in bytes"`
 	LogLevel      slog.Level    `env:"BITVILLE_LOG_LEVEL" envDefault:"info" one:"debug info warn error" doc:"The least level that is logged; each request is a line at info, or at error for a 5xx"`

@@ -44,7 +44,7 @@ func (db *DB) deleteOld(ctx context.Context, source string, before int64, report
 	for {
 		var deleted int
 		var took time.Duration
-		err := db.chunk(ctx, func(conn *sql.Conn) error {
+		err := db.chunk(ctx, func(ctx context.Context, conn *sql.Conn) error {
 			start := time.Now()
 			res, err := conn.ExecContext(ctx, `DELETE FROM profiling_data WHERE id IN
 				(SELECT id FROM profiling_data WHERE source = ? AND timestamp < ? ORDER BY timestamp LIMIT ?)`, source, before, limit)
@@ -72,7 +72,7 @@ func (db *DB) deleteOld(ctx context.Context, source string, before int64, report
 func (db *DB) vacuum(ctx context.Context, report *store.PurgeReport) error {
 	for {
 		var given, pageSize, free int
-		err := db.chunk(ctx, func(conn *sql.Conn) error {
+		err := db.chunk(ctx, func(ctx context.Context, conn *sql.Conn) error {
 			before, err := pragmaInt(ctx, conn, "page_count")
 			if err != nil {
 				return err
@@ -109,8 +109,9 @@ func (db *DB) vacuum(ctx context.Context, report *store.PurgeReport) error {
 	}
 }
 
-// chunk runs one step of a purge on the writing connection, again while another process has the lock.
-func (db *DB) chunk(ctx context.Context, step func(*sql.Conn) error) error {
+// chunk runs one step of a purge on the writing connection, again while another process has the lock. A step
+// that has begun is not stopped when ctx ends: what it did could not be told then.
+func (db *DB) chunk(ctx context.Context, step func(context.Context, *sql.Conn) error) error {
 	for attempt := 1; ; attempt++ {
 		select {
 		case <-ctx.Done():
@@ -118,7 +119,7 @@ func (db *DB) chunk(ctx context.Context, step func(*sql.Conn) error) error {
 		case <-time.After(chunkPause):
 		}
 		err := db.do(ctx, func(conn *sql.Conn) error {
-			return whileLocked(func() error { return step(conn) })
+			return whileLocked(func() error { return step(context.WithoutCancel(ctx), conn) })
 		})
 		if err == nil {
 			return nil
