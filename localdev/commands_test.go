@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
@@ -26,8 +27,9 @@ func command(t testing.TB, env []string, args ...string) (out string, err error)
 	return string(data), err
 }
 
+// env is what a command on the listener's database needs: no keys.
 func (l *listener) env(more ...string) []string {
-	return append([]string{"BITVILLE_API_KEY_SHOP=" + l.Key, "BITVILLE_DB_PATH=" + l.DBPath}, more...)
+	return append([]string{"BITVILLE_DB_PATH=" + l.DBPath}, more...)
 }
 
 // `listener dev` needs no setting: its curl line works as printed, and the key, the certificate and the
@@ -113,6 +115,19 @@ func TestShow(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, c.want, out)
 	}
+}
+
+func TestShowFromAServer(t *testing.T) {
+	server := libsqltest.Start(t)
+	l := startListener(t, "BITVILLE_DB_PATH=", "BITVILLE_DB_URL="+server.URL)
+	status, answer := l.post(strings.NewReader(phpRecord(7)))
+	require.Equal(t, 200, status, answer)
+	out, err := command(t, []string{"BITVILLE_DB_URL=" + server.URL}, "show", "00000000-0000-4000-8000-000000000007")
+	require.NoError(t, err, out)
+	require.Contains(t, out, `"name":"/page/7","profiling_data":{"main()":{"wt":7}}}`)
+	out, err = command(t, []string{"BITVILLE_DB_URL=" + server.URL, "BITVILLE_RETENTION=1ns"}, "purge")
+	require.NoError(t, err, out)
+	require.Contains(t, out, `"rows_deleted":1`)
 }
 
 func TestUsage(t *testing.T) {

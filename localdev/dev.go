@@ -18,30 +18,25 @@ import (
 // devDir holds what `listener dev` makes and keeps between runs; git ignores it.
 const devDir = ".dev"
 
-type dev struct {
-	environ []string
-}
-
-// setUpDev makes what is missing: the folder and an API key. Settings of the environment come before its own.
-func setUpDev(environ []string) (dev, error) {
+// setUpDev makes what is missing, the folder and an API key, and returns the environment with what it lacks.
+func setUpDev(environ []string) ([]string, error) {
 	if err := os.MkdirAll(devDir, 0o700); err != nil {
-		return dev{}, err
+		return nil, err
 	}
 	key, err := keptKey(filepath.Join(devDir, "api-key"))
 	if err != nil {
-		return dev{}, err
+		return nil, err
 	}
-	d := dev{environ: environ}
 	has := func(prefix string) bool {
 		return slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, prefix) })
 	}
 	if !has("BITVILLE_API_KEY") {
-		d.environ = append(d.environ, "BITVILLE_API_KEY_SHOP="+key)
+		environ = append(environ, "BITVILLE_API_KEY_SHOP="+key)
 	}
 	if !has("BITVILLE_DB_PATH=") {
-		d.environ = append(d.environ, "BITVILLE_DB_PATH="+filepath.Join(devDir, "bitville.db"))
+		environ = append(environ, "BITVILLE_DB_PATH="+filepath.Join(devDir, "bitville.db"))
 	}
-	return d, nil
+	return environ, nil
 }
 
 // keptKey reads the key in a file, which is made with a new one when missing.
@@ -55,7 +50,7 @@ func keptKey(path string) (string, error) {
 }
 
 // greet prints a command that posts a record, and where to see it.
-func (d dev) greet(w io.Writer, cfg config.Config, s served) {
+func greet(w io.Writer, cfg config.Config, s served) {
 	_, port, err := net.SplitHostPort(s.addr.String())
 	if err != nil {
 		return

@@ -68,35 +68,38 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	case "version", "-version", "--version":
 		_, err := fmt.Fprintln(stdout, versionText())
 		return err
-	case "show":
-		return show(ctx, args[0], environ, stdout)
-	case "dev":
-		dev, err := setUpDev(environ)
-		if err != nil {
-			return fmt.Errorf("set up %s: %w", devDir, err)
-		}
-		cfg, log, err := load(dev.environ)
+	case "serve":
+		cfg, log, err := load(config.Load, environ)
 		if err != nil {
 			return err
 		}
-		return serve(ctx, cfg, log, func(s served) { dev.greet(stdout, cfg, s) })
-	}
-	cfg, log, err := load(environ)
-	if err != nil {
-		return err
-	}
-	switch command {
-	case "serve":
 		return serve(ctx, cfg, log, func(served) {})
-	case "purge":
-		return purge(ctx, cfg, log)
+	case "dev":
+		environ, err := setUpDev(environ)
+		if err != nil {
+			return fmt.Errorf("set up %s: %w", devDir, err)
+		}
+		cfg, log, err := load(config.Load, environ)
+		if err != nil {
+			return err
+		}
+		return serve(ctx, cfg, log, func(s served) { greet(stdout, cfg, s) })
+	case "purge", "show":
+		cfg, log, err := load(config.LoadCommand, environ)
+		if err != nil {
+			return err
+		}
+		if command == "purge" {
+			return purge(ctx, cfg, log)
+		}
+		return show(ctx, cfg, args[0], stdout)
 	}
 	return fmt.Errorf("unknown command %q; see listener help", command)
 }
 
 // load reads the settings and makes the log that they ask for.
-func load(environ []string) (config.Config, *slog.Logger, error) {
-	cfg, warnings, err := config.Load(environ)
+func load(read func([]string) (config.Config, []string, error), environ []string) (config.Config, *slog.Logger, error) {
+	cfg, warnings, err := read(environ)
 	if err != nil {
 		return cfg, nil, fmt.Errorf("cannot start:\n  %s", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	}
@@ -117,15 +120,19 @@ type database interface {
 
 func openDB(ctx context.Context, cfg config.Config) (database, error) {
 	if cfg.DBURL != "" {
-		db, err := libsql.New(libsql.Config{URL: cfg.DBURL, AuthToken: cfg.DBAuthToken, Now: time.Now})
-		if err != nil {
-			return nil, fmt.Errorf("use the database server (BITVILLE_DB_URL): %w", err)
-		}
-		return db, nil
+		return openServer(cfg)
 	}
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.DBPath, Synchronous: cfg.DBSynchronous, Now: time.Now})
 	if err != nil {
 		return nil, fmt.Errorf("open the database %s (BITVILLE_DB_PATH): %w", cfg.DBPath, err)
+	}
+	return db, nil
+}
+
+func openServer(cfg config.Config) (*libsql.DB, error) {
+	db, err := libsql.New(libsql.Config{URL: cfg.DBURL, AuthToken: cfg.DBAuthToken, Now: time.Now})
+	if err != nil {
+		return nil, fmt.Errorf("use the database server (BITVILLE_DB_URL): %w", err)
 	}
 	return db, nil
 }

@@ -44,15 +44,23 @@ const (
 // Load reads the settings of the one-process listener from environ, which has the form of os.Environ. An
 // empty variable counts as not set, but for a key's. The error joins every problem; warnings are for the log.
 func Load(environ []string) (cfg Config, warnings []string, err error) {
-	return load(environ, true, func(c *Config) error {
-		switch {
-		case c.DBPath == "" && c.DBURL == "":
-			return errors.New("BITVILLE_DB_PATH is not set: name the database file, such as /var/lib/bitville/bitville.db")
-		case c.DBPath != "" && c.DBURL != "":
-			return errors.New("BITVILLE_DB_PATH and BITVILLE_DB_URL are both set: a listener has one database")
-		}
-		return nil
-	})
+	return load(environ, true, oneDatabase)
+}
+
+// LoadCommand reads the settings of a command on the listener's database likewise. It needs no API keys, so
+// that it runs where they are not.
+func LoadCommand(environ []string) (cfg Config, warnings []string, err error) {
+	return load(environ, false, oneDatabase)
+}
+
+func oneDatabase(c *Config) error {
+	switch {
+	case c.DBPath == "" && c.DBURL == "":
+		return errors.New("BITVILLE_DB_PATH is not set: name the database file, such as /var/lib/bitville/bitville.db")
+	case c.DBPath != "" && c.DBURL != "":
+		return errors.New("BITVILLE_DB_PATH and BITVILLE_DB_URL are both set: a listener has one database")
+	}
+	return nil
 }
 
 // LoadFunction reads the settings of a Lambda function likewise. It needs a remote database, for a function

@@ -68,6 +68,10 @@ func TestInsertIsExact(t *testing.T) {
 		{"c", "shop", "php_agent", "2", "0.1", "real", "/big", `{"x":1}`, big, "text", "-1", "integer"},
 		{"d", "shop", "php_agent", "3", "", "null", "/big", "", big, "text", "1", "integer"},
 	}, rows)
+	entries, err := db.ByCorrelationID(t.Context(), "c")
+	require.NoError(t, err)
+	require.Equal(t, []store.Entry{{CorrelationID: "c", Project: "shop", Source: "php_agent", Timestamp: time.UnixMicro(2), DurationMS: &tenth,
+		Name: "/big", Attributes: `{"x":1}`, Payload: big}}, entries)
 	result, err = db.Insert(t.Context(), append(in, rec(1)))
 	require.NoError(t, err)
 	require.Equal(t, store.Result{Accepted: 1, Duplicates: 4}, result)

@@ -2,7 +2,6 @@ package libsql
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -68,20 +67,4 @@ func (db *DB) sources(ctx context.Context) (found []string, err error) {
 		found = append(found, next.V)
 		last = next.V
 	}
-}
-
-// scalar reads one value, which may be NULL.
-func scalar[T any](ctx context.Context, db *DB, query string, args ...any) (value sql.Null[T], err error) {
-	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
-	defer cancel()
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("driver panic: %v", p)
-		}
-		if err != nil {
-			err, _ = explain(ctx, err)
-		}
-	}()
-	err = db.pool.QueryRowContext(ctx, query, args...).Scan(&value)
-	return value, err
 }
