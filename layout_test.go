@@ -72,6 +72,7 @@ func TestLayoutRules(t *testing.T) {
 			"localdev/main.go":                  "package main\nimport (\n_ " + m + "functions/a\"\n_ " + m + "shared/store\"\n\"os\"\n)\nfunc main() { os.Exit(len(os.Environ())) }",
 			"localdev/main_test.go":             "package main_test\nimport \"os\"\nvar _ = os.Getenv",
 			"shared/store/store.go":             "package store\nimport _ " + m + `shared/record"`,
+			"shared/store/open.go":              "package store\nimport _ \"modernc.org/sqlite\"",
 			"shared/store/sqlite/sqlite.go":     "package sqlite\nimport _ \"modernc.org/sqlite\"",
 			"shared/store/libsql/libsql.go":     "package libsql\nimport _ \"example.com/driver\"",
 			"shared/store/store_test.go":        "package store\nimport \"os\"\nfunc TestMain() { func() { os.Exit(0) }() }",
@@ -115,6 +116,7 @@ func TestLayoutRules(t *testing.T) {
 		{"os.ExpandEnv", map[string]string{"shared/s/s.go": "package s\nimport \"os\"\nvar x = os.ExpandEnv(\"$X\")"}, []string{"shared/s/s.go:3: uses os.ExpandEnv; only package main may"}},
 		{"os.Exit", map[string]string{"functions/a/a.go": "package a\nimport \"os\"\nfunc f() {\nos.Exit(1)\n}"}, []string{"functions/a/a.go:4: uses os.Exit; only package main may"}},
 		{"os.Exit in a test", map[string]string{"shared/s/s_test.go": "package s\nimport \"os\"\nfunc TestA() { os.Exit(0) }"}, []string{"shared/s/s_test.go:3: uses os.Exit; only package main may"}},
+		{"os.Environ in a TestMain", map[string]string{"shared/s/s_test.go": "package s\nimport \"os\"\nfunc TestMain() { os.Exit(len(os.Environ())) }"}, []string{"shared/s/s_test.go:3: uses os.Environ; only package main may"}},
 		{"os.Exit in a TestMain that is no test's", map[string]string{"shared/s/s.go": "package s\nimport \"os\"\nfunc TestMain() { os.Exit(0) }"}, []string{"shared/s/s.go:3: uses os.Exit; only package main may"}},
 		{"syscall.Exit", map[string]string{"shared/s/s.go": "package s\nimport \"syscall\"\nfunc f() { syscall.Exit(0) }"}, []string{"shared/s/s.go:3: uses syscall.Exit; only package main may"}},
 		{"log.Fatal", map[string]string{"shared/s/s.go": "package s\nimport \"log\"\nfunc f() { log.Fatal() }\nfunc g() { log.Fatalf(\"\") }\nfunc h() { log.Fatalln() }"}, []string{
