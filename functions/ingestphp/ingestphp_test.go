@@ -5,10 +5,8 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -16,51 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/functions/ingestphp"
-	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/ingest/ingesttest"
 	"github.com/bitville/listener/shared/store"
-	"github.com/bitville/listener/shared/store/sqlite"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
-
-const (
-	payloads = "../../testdata/payloads/"
-	key      = "shop-key-0123456789"
-)
-
-// newHandler makes the handler over a database of its own, at the time when the payloads were recorded: so
-// that they can be sent as they are.
-func newHandler(t *testing.T) (h http.Handler, db *sqlite.DB, path string) {
-	t.Helper()
-	db, path = sqlitetest.New(t)
-	return ingestphp.New(ingest.Config{
-		Keys:         auth.NewKeys([]auth.Key{{Project: "shop", Secret: key}}),
-		Store:        db,
-		Log:          slog.New(slog.DiscardHandler),
-		Now:          func() time.Time { return time.Unix(1795381200, 0) },
-		Retention:    7 * 24 * time.Hour,
-		MaxBodyBytes: 4 << 20,
-	}), db, path
-}
-
-// post sends a body. Headers are pairs of name and value.
-func post(h http.Handler, path string, body []byte, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
-	r.Header.Set("Authorization", "Bearer "+key)
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w
-}
-
-func read(t *testing.T, file string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(payloads + file)
-	require.NoError(t, err)
-	return data
-}
 
 // TestRealProfiles holds what is stored against what was sent, byte for byte.
 func TestRealProfiles(t *testing.T) {
@@ -98,7 +55,7 @@ func TestRealProfiles(t *testing.T) {
 		}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			body := read(t, c.file)
+			body := ingesttest.Payload(t, c.file)
 			plain := body
 			if c.encoding == "gzip" {
 				z, err := gzip.NewReader(bytes.NewReader(body))
@@ -111,9 +68,9 @@ func TestRealProfiles(t *testing.T) {
 			}
 			require.NoError(t, json.Unmarshal(plain, &sent))
 
-			h, db, path := newHandler(t)
+			h, db, path := ingesttest.New(t, ingestphp.New)
 			for _, answer := range []string{`{"accepted":1,"duplicates":0,"rejected":[]}`, `{"accepted":0,"duplicates":1,"rejected":[]}`} {
-				w := post(h, ingestphp.Path, body, "Content-Type", "application/json", "Content-Encoding", c.encoding)
+				w := ingesttest.Post(h, ingestphp.Path, body, "Content-Type", "application/json", "Content-Encoding", c.encoding)
 				require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 				require.Equal(t, answer, w.Body.String())
 			}
@@ -132,8 +89,8 @@ func TestRealProfiles(t *testing.T) {
 
 // TestPostgresRecordsAreRefused sends what is meant for the other function.
 func TestPostgresRecordsAreRefused(t *testing.T) {
-	h, _, path := newHandler(t)
-	w := post(h, ingestphp.Path, read(t, "postgres-auto-explain.json"))
+	h, _, path := ingesttest.New(t, ingestphp.New)
+	w := ingesttest.Post(h, ingestphp.Path, ingesttest.Payload(t, "postgres-auto-explain.json"))
 	require.Equal(t, http.StatusBadRequest, w.Code)
 	answer := rejections(t, w)
 	require.Equal(t, "Validation failed", answer.Error)
@@ -147,13 +104,13 @@ func TestPostgresRecordsAreRefused(t *testing.T) {
 
 // TestOwnRecordsOfAMixedBatch sends the records of six requests and of the statements that they ran.
 func TestOwnRecordsOfAMixedBatch(t *testing.T) {
-	h, _, path := newHandler(t)
-	w := post(h, ingestphp.Path, read(t, "batch.ndjson"), "Content-Type", "application/x-ndjson")
+	h, _, path := ingesttest.New(t, ingestphp.New)
+	w := ingesttest.Post(h, ingestphp.Path, ingesttest.Payload(t, "batch.ndjson"), "Content-Type", "application/x-ndjson")
 	require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 	answer := rejections(t, w)
 	require.Equal(t, 6, answer.Accepted)
 	require.Len(t, answer.Rejected, 34)
-	lines := strings.Split(string(read(t, "batch.ndjson")), "\n")
+	lines := strings.Split(string(ingesttest.Payload(t, "batch.ndjson")), "\n")
 	for _, r := range answer.Rejected {
 		require.NotContains(t, lines[r.Index], `"request_uri":`)
 	}
@@ -179,8 +136,8 @@ func rejections(t *testing.T, w *httptest.ResponseRecorder) (a answer) {
 
 func TestRoutes(t *testing.T) {
 	require.Equal(t, "/ingest/php", ingestphp.Path)
-	h, _, _ := newHandler(t)
+	h, _, _ := ingesttest.New(t, ingestphp.New)
 	for path, status := range map[string]int{"/ingest/php": 200, "/": 200, "/ingest/postgres": 404, "/ingest": 404} {
-		require.Equal(t, status, post(h, path, []byte("[]")).Code, path)
+		require.Equal(t, status, ingesttest.Post(h, path, []byte("[]")).Code, path)
 	}
 }

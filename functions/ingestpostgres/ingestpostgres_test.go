@@ -1,13 +1,9 @@
 package ingestpostgres_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,51 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/functions/ingestpostgres"
-	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/ingest/ingesttest"
 	"github.com/bitville/listener/shared/store"
-	"github.com/bitville/listener/shared/store/sqlite"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
-
-const (
-	payloads = "../../testdata/payloads/"
-	key      = "shop-key-0123456789"
-)
-
-// newHandler makes the handler over a database of its own, at the time when the payloads were recorded: so
-// that they can be sent as they are.
-func newHandler(t *testing.T) (h http.Handler, db *sqlite.DB, path string) {
-	t.Helper()
-	db, path = sqlitetest.New(t)
-	return ingestpostgres.New(ingest.Config{
-		Keys:         auth.NewKeys([]auth.Key{{Project: "shop", Secret: key}}),
-		Store:        db,
-		Log:          slog.New(slog.DiscardHandler),
-		Now:          func() time.Time { return time.Unix(1795381200, 0) },
-		Retention:    7 * 24 * time.Hour,
-		MaxBodyBytes: 4 << 20,
-	}), db, path
-}
-
-// post sends a body. Headers are pairs of name and value.
-func post(h http.Handler, path string, body []byte, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
-	r.Header.Set("Authorization", "Bearer "+key)
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w
-}
-
-func read(t *testing.T, file string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(payloads + file)
-	require.NoError(t, err)
-	return data
-}
 
 // sent is a record as it stands in a payload file, its values byte for byte.
 type sent map[string]json.RawMessage
@@ -90,12 +45,12 @@ func (s sent) attributes() map[string]string {
 func TestRealPlans(t *testing.T) {
 	for _, file := range []string{"postgres-auto-explain.json", "postgres-pg-stat-statements.json"} {
 		t.Run(file, func(t *testing.T) {
-			body := read(t, file)
+			body := ingesttest.Payload(t, file)
 			var records []sent
 			require.NoError(t, json.Unmarshal(body, &records))
-			h, db, path := newHandler(t)
+			h, db, path := ingesttest.New(t, ingestpostgres.New)
 			for _, answer := range []string{`{"accepted":%d,"duplicates":0,"rejected":[]}`, `{"accepted":0,"duplicates":%d,"rejected":[]}`} {
-				w := post(h, ingestpostgres.Path, body, "Content-Type", "application/json")
+				w := ingesttest.Post(h, ingestpostgres.Path, body, "Content-Type", "application/json")
 				require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 				require.Equal(t, fmt.Sprintf(answer, len(records)), w.Body.String())
 			}
@@ -118,8 +73,8 @@ func TestRealPlans(t *testing.T) {
 }
 
 func TestOneRealPlan(t *testing.T) {
-	h, db, _ := newHandler(t)
-	require.Equal(t, http.StatusOK, post(h, ingestpostgres.Path, read(t, "postgres-auto-explain.json")).Code)
+	h, db, _ := ingesttest.New(t, ingestpostgres.New)
+	require.Equal(t, http.StatusOK, ingesttest.Post(h, ingestpostgres.Path, ingesttest.Payload(t, "postgres-auto-explain.json")).Code)
 	entries, err := db.ByCorrelationID(t.Context(), "d9f75db6-ee27-4454-af55-e0a5609b5797")
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
@@ -137,8 +92,8 @@ func TestOneRealPlan(t *testing.T) {
 
 // TestPHPRecordsAreRefused sends what is meant for the other function.
 func TestPHPRecordsAreRefused(t *testing.T) {
-	h, _, path := newHandler(t)
-	w := post(h, ingestpostgres.Path, read(t, "php-xhprof.json"))
+	h, _, path := ingesttest.New(t, ingestpostgres.New)
+	w := ingesttest.Post(h, ingestpostgres.Path, ingesttest.Payload(t, "php-xhprof.json"))
 	require.Equal(t, http.StatusBadRequest, w.Code)
 	require.Equal(t, `{"details":[{"path":"query","message":"is required"}],"error":"Validation failed"}`, w.Body.String())
 	require.Equal(t, [][]string{{"0"}}, sqlitetest.Query(t, path, "SELECT count(*) FROM profiling_data"))
@@ -146,9 +101,9 @@ func TestPHPRecordsAreRefused(t *testing.T) {
 
 // TestOwnRecordsOfAMixedBatch sends the records of six requests and of the statements that they ran.
 func TestOwnRecordsOfAMixedBatch(t *testing.T) {
-	h, _, path := newHandler(t)
-	body := read(t, "batch.ndjson")
-	w := post(h, ingestpostgres.Path, body, "Content-Type", "application/x-ndjson")
+	h, _, path := ingesttest.New(t, ingestpostgres.New)
+	body := ingesttest.Payload(t, "batch.ndjson")
+	w := ingesttest.Post(h, ingestpostgres.Path, body, "Content-Type", "application/x-ndjson")
 	require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 	var answer struct {
 		Accepted int
@@ -166,8 +121,8 @@ func TestOwnRecordsOfAMixedBatch(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	require.Equal(t, "/ingest/postgres", ingestpostgres.Path)
-	h, _, _ := newHandler(t)
+	h, _, _ := ingesttest.New(t, ingestpostgres.New)
 	for path, status := range map[string]int{"/ingest/postgres": 200, "/": 200, "/ingest/php": 404, "/ingest": 404} {
-		require.Equal(t, status, post(h, path, []byte("[]")).Code, path)
+		require.Equal(t, status, ingesttest.Post(h, path, []byte("[]")).Code, path)
 	}
 }

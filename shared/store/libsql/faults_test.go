@@ -12,6 +12,7 @@ import (
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
+	"github.com/bitville/listener/shared/store/storetest"
 )
 
 // One fault is outlived within the request, or told as a reason to come again; then the same records sent
@@ -43,16 +44,16 @@ func TestOneFault(t *testing.T) {
 				return libsqltest.None
 			})
 			db := libsqltest.Open(t, proxy.URL)
-			result, err := db.Insert(t.Context(), recs(n, n+10))
+			result, err := db.Insert(t.Context(), storetest.Records(n, n+10))
 			if c.reason != "" {
 				var u *store.Unavailable
 				require.ErrorAs(t, err, &u)
 				require.Equal(t, c.reason, u.Reason)
-				result, err = db.Insert(t.Context(), recs(n, n+10))
+				result, err = db.Insert(t.Context(), storetest.Records(n, n+10))
 			}
 			require.NoError(t, err)
 			require.Equal(t, 10, result.Accepted+result.Duplicates)
-			again, err := db.Insert(t.Context(), recs(n, n+10))
+			again, err := db.Insert(t.Context(), storetest.Records(n, n+10))
 			require.NoError(t, err)
 			require.Equal(t, store.Result{Duplicates: 10}, again)
 		})
@@ -79,7 +80,7 @@ func TestLastingFault(t *testing.T) {
 			proxy := libsqltest.NewProxy(t, server, func(int64) libsqltest.Fault { return c.fault })
 			db := libsqltest.Open(t, proxy.URL)
 			start := time.Now()
-			_, err := db.Insert(t.Context(), recs(0, 1))
+			_, err := db.Insert(t.Context(), storetest.Records(0, 1))
 			var u *store.Unavailable
 			require.ErrorAs(t, err, &u)
 			require.Equal(t, c.reason, u.Reason, "%v", err)
@@ -97,7 +98,7 @@ func TestCallersDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, err := libsqltest.Open(t, proxy.URL).Insert(ctx, recs(0, 1))
+	_, err := libsqltest.Open(t, proxy.URL).Insert(ctx, storetest.Records(0, 1))
 	require.Error(t, err)
 	require.Less(t, time.Since(start), 2*time.Second)
 }
@@ -123,7 +124,7 @@ func TestThousandBatchesThroughFaults(t *testing.T) {
 			for n := next.Add(1) - 1; n < batches; n = next.Add(1) - 1 {
 				batch := make([]record.Record, size)
 				for i := range batch {
-					batch[i] = rec(int(n)*size + i)
+					batch[i] = storetest.Record(int(n)*size + i)
 				}
 				for {
 					if _, err := db.Insert(context.Background(), batch); err == nil {

@@ -15,29 +15,8 @@ import (
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/libsql"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
+	"github.com/bitville/listener/shared/store/storetest"
 )
-
-// rec is the n-th of many different records.
-func rec(n int) record.Record {
-	ms := float64(n) + 0.1
-	return record.Record{
-		CorrelationID: fmt.Sprintf("00000000-0000-4000-8000-%012x", n),
-		Project:       "shop",
-		Source:        []string{"php_agent", "postgres_agent"}[n%2],
-		Timestamp:     time.Now().UnixMicro() - int64(n),
-		DurationMS:    &ms,
-		Name:          fmt.Sprint("/page/", n),
-		Payload:       []byte(`{"main()":{"wt":1}}`),
-		Digest:        int64(n) * 7919,
-	}
-}
-
-func recs(from, to int) (all []record.Record) {
-	for n := from; n < to; n++ {
-		all = append(all, rec(n))
-	}
-	return all
-}
 
 func count(t testing.TB, s *libsqltest.Server) string {
 	t.Helper()
@@ -72,21 +51,21 @@ func TestInsertIsExact(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []store.Entry{{CorrelationID: "c", Project: "shop", Source: "php_agent", Timestamp: time.UnixMicro(2), DurationMS: &tenth,
 		Name: "/big", Attributes: `{"x":1}`, Payload: big}}, entries)
-	result, err = db.Insert(t.Context(), append(in, rec(1)))
+	result, err = db.Insert(t.Context(), append(in, storetest.Record(1)))
 	require.NoError(t, err)
 	require.Equal(t, store.Result{Accepted: 1, Duplicates: 4}, result)
 }
 
 func TestLargestRecordAndFullBatch(t *testing.T) {
 	db, server := libsqltest.New(t)
-	largest := rec(1)
+	largest := storetest.Record(1)
 	largest.Payload = []byte(`{"a":"` + strings.Repeat("x", record.MaxBytes-300) + `"}`)
-	many := recs(2, 5001)
+	many := storetest.Records(2, 5001)
 	result, err := db.Insert(t.Context(), append(many, largest))
 	require.NoError(t, err)
 	require.Equal(t, store.Result{Accepted: 5000}, result)
 	require.Equal(t, "5000", count(t, server))
-	result, err = db.Insert(t.Context(), append(many, rec(2)))
+	result, err = db.Insert(t.Context(), append(many, storetest.Record(2)))
 	require.NoError(t, err)
 	require.Equal(t, store.Result{Duplicates: 5000}, result)
 }
@@ -98,7 +77,7 @@ func TestSchemaIsMadeWhenMissed(t *testing.T) {
 	for n := range 8 {
 		db := libsqltest.Open(t, server.URL)
 		wg.Go(func() {
-			result, err := db.Insert(context.Background(), recs(n, n+1))
+			result, err := db.Insert(context.Background(), storetest.Records(n, n+1))
 			if err != nil || result.Accepted+result.Duplicates != 1 {
 				t.Errorf("insert %d: %+v, %v", n, result, err)
 			}
@@ -127,7 +106,7 @@ func TestPurge(t *testing.T) {
 	cut := time.Now().Add(-24 * time.Hour).Truncate(time.Microsecond)
 	var all []record.Record
 	for n := range 5000 {
-		r := rec(n)
+		r := storetest.Record(n)
 		r.Timestamp = cut.UnixMicro() + int64(n)
 		if n%10 != 0 && n%10 != 5 {
 			r.Timestamp = cut.UnixMicro() - int64(n) - 1

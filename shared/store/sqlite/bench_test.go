@@ -11,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store/storetest"
 )
 
 // fresh is a record of 2 KB under a random id, as agents send.
 func fresh(n int) record.Record {
 	var id [16]byte
 	_, _ = rand.Read(id[:])
-	r := rec(n)
+	r := storetest.Record(n)
 	r.CorrelationID = fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 	r.Payload = []byte(`{"a":"` + strings.Repeat("x", 1900) + `"}`)
 	return r

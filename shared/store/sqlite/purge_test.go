@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store/storetest"
 )
 
 // fill stores n records, half of them an hour older than cut and half at cut or younger.
@@ -19,7 +20,7 @@ func fill(t testing.TB, db *DB, n int, cut time.Time, payload string) {
 	t.Helper()
 	var batch []record.Record
 	for i := range n {
-		r := rec(i)
+		r := storetest.Record(i)
 		r.Timestamp = cut.Add(-time.Hour).UnixMicro() - int64(i)
 		if i%4 < 2 { // both sources have both
 			r.Timestamp = cut.UnixMicro() + int64(i)
@@ -83,7 +84,7 @@ func TestPurgeBesideIngest(t *testing.T) {
 			go func() {
 				n := 0
 				for ; !stop.Load(); n++ {
-					if result, err := db.Insert(context.Background(), recs(1_000_000+n, 1_000_001+n)); err != nil || result.Accepted != 1 {
+					if result, err := db.Insert(context.Background(), storetest.Records(1_000_000+n, 1_000_001+n)); err != nil || result.Accepted != 1 {
 						t.Errorf("insert while a purge runs: %+v, %v", result, err)
 						break
 					}

@@ -12,13 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/store/storetest"
 )
 
 func TestReopenKeepsRecords(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a name? with #odd %41 characters.db")
 	db, err := Open(t.Context(), Config{Path: path, Synchronous: "FULL", Now: time.Now})
 	require.NoError(t, err)
-	_, err = db.Insert(t.Context(), recs(0, 5))
+	_, err = db.Insert(t.Context(), storetest.Records(0, 5))
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 	info, err := os.Stat(path)

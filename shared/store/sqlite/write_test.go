@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/store/storetest"
 )
 
 func open(t testing.TB) *DB {
@@ -31,28 +31,6 @@ func openAt(t testing.TB, path string) *DB {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
-}
-
-// rec is the n-th of many different records.
-func rec(n int) record.Record {
-	ms := float64(n)
-	return record.Record{
-		CorrelationID: fmt.Sprintf("00000000-0000-4000-8000-%012x", n),
-		Project:       "shop",
-		Source:        []string{"php_agent", "postgres_agent"}[n%2],
-		Timestamp:     time.Now().UnixMicro() - int64(n),
-		DurationMS:    &ms,
-		Name:          fmt.Sprint("/page/", n),
-		Payload:       []byte(`{"main()":{"wt":1}}`),
-		Digest:        int64(n) * 7919,
-	}
-}
-
-func recs(from, to int) (all []record.Record) {
-	for n := from; n < to; n++ {
-		all = append(all, rec(n))
-	}
-	return all
 }
 
 func count(t testing.TB, db *DB) (n int) {
@@ -96,11 +74,11 @@ func TestInsertReadsBackExactly(t *testing.T) {
 
 func TestDuplicatesAreStoredOnce(t *testing.T) {
 	db := open(t)
-	same := append(recs(0, 3), rec(1))
+	same := append(storetest.Records(0, 3), storetest.Record(1))
 	result, err := db.Insert(t.Context(), same)
 	require.NoError(t, err)
 	require.Equal(t, store.Result{Accepted: 3, Duplicates: 1}, result)
-	other := rec(1)
+	other := storetest.Record(1)
 	other.Digest++
 	result, err = db.Insert(t.Context(), append(same, other))
 	require.NoError(t, err)
@@ -119,11 +97,11 @@ func TestConcurrentInserts(t *testing.T) {
 		wg.Go(func() {
 			for i := range rounds {
 				n := (w*rounds + i) * 2
-				result, err := db.Insert(context.Background(), []record.Record{rec(n), rec(n + 1), rec(n)})
+				result, err := db.Insert(context.Background(), []record.Record{storetest.Record(n), storetest.Record(n + 1), storetest.Record(n)})
 				if err != nil || result != (store.Result{Accepted: 2, Duplicates: 1}) {
 					t.Errorf("insert %d: %+v, %v", n, result, err)
 				}
-				entries, err := db.ByCorrelationID(context.Background(), rec(n).CorrelationID)
+				entries, err := db.ByCorrelationID(context.Background(), storetest.Record(n).CorrelationID)
 				if err != nil || len(entries) != 1 {
 					t.Errorf("record %d is not there after its insert: %v, %v", n, entries, err)
 				}
@@ -141,7 +119,7 @@ func TestClientThatHangsUpIsStored(t *testing.T) {
 	release := holdWriter(db)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := db.Insert(ctx, recs(0, 1))
+	_, err := db.Insert(ctx, storetest.Records(0, 1))
 	require.Equal(t, "the database did not answer in time", whyNot(t, err))
 	release()
 	require.Eventually(t, func() bool { return count(t, db) == 1 }, 5*time.Second, time.Millisecond)
@@ -158,13 +136,13 @@ func holdWriter(db *DB) (release func()) {
 }
 
 func TestQueueIsBounded(t *testing.T) {
-	big := rec(0)
+	big := storetest.Record(0)
 	big.Payload = []byte("{" + strings.Repeat(" ", maxQueuedBytes/4) + "}")
 	for name, fill := range map[string]struct {
 		job   []record.Record
 		until int
 	}{
-		"by count": {recs(0, 1), maxQueuedJobs},
+		"by count": {storetest.Records(0, 1), maxQueuedJobs},
 		"by bytes": {[]record.Record{big}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,8 +161,8 @@ func TestQueueIsBounded(t *testing.T) {
 	t.Run("by time", func(t *testing.T) {
 		db := open(t)
 		release := holdWriter(db)
-		late := &job{records: recs(0, 1), queued: time.Now().Add(-maxQueueTime), done: make(chan outcome, 1)}
-		fresh := &job{records: recs(1, 2), queued: time.Now(), done: make(chan outcome, 1)}
+		late := &job{records: storetest.Records(0, 1), queued: time.Now().Add(-maxQueueTime), done: make(chan outcome, 1)}
+		fresh := &job{records: storetest.Records(1, 2), queued: time.Now(), done: make(chan outcome, 1)}
 		require.NoError(t, db.enqueue(late))
 		require.NoError(t, db.enqueue(fresh))
 		release()
@@ -208,13 +186,13 @@ func TestLockedByAnotherProcess(t *testing.T) {
 	require.NoError(t, err)
 	const locked = "the database is locked by another process"
 	require.Equal(t, locked, whyNot(t, db.Ready(t.Context())))
-	_, err = db.Insert(t.Context(), recs(0, 1))
+	_, err = db.Insert(t.Context(), storetest.Records(0, 1))
 	require.Equal(t, locked, whyNot(t, err))
 	require.Zero(t, count(t, db), "reads work meanwhile, and nothing was stored")
 	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
 	require.NoError(t, err)
 	require.NoError(t, db.Ready(t.Context()))
-	result, err := db.Insert(t.Context(), recs(0, 1))
+	result, err := db.Insert(t.Context(), storetest.Records(0, 1))
 	require.NoError(t, err)
 	require.Equal(t, store.Result{Accepted: 1}, result)
 }
@@ -225,13 +203,13 @@ func TestDiskNearlyFull(t *testing.T) {
 	var left atomic.Int64
 	db.free = func() (int64, error) { return left.Load(), nil }
 	left.Store(spaceReserve - 1)
-	_, err := db.Insert(t.Context(), recs(0, 1))
+	_, err := db.Insert(t.Context(), storetest.Records(0, 1))
 	require.Equal(t, "the disk is nearly full", whyNot(t, err))
 	require.Equal(t, "the disk is nearly full", whyNot(t, db.Ready(t.Context())))
 	_, err = db.Purge(t.Context(), time.Now())
 	require.NoError(t, err, "a purge works on a full disk")
 	left.Store(1 << 30)
-	_, err = db.Insert(t.Context(), recs(0, 1))
+	_, err = db.Insert(t.Context(), storetest.Records(0, 1))
 	require.NoError(t, err)
 	n, err := free()
 	require.NoError(t, err)
@@ -243,7 +221,7 @@ func TestDiskNearlyFull(t *testing.T) {
 func TestLogIsBounded(t *testing.T) {
 	db := open(t)
 	big := func(n int) []record.Record {
-		r := rec(n)
+		r := storetest.Record(n)
 		r.Payload = []byte(`{"a":"` + strings.Repeat("x", record.MaxBytes-1000) + `"}`)
 		return []record.Record{r}
 	}
@@ -276,12 +254,12 @@ func TestCloseStoresWhatIsQueued(t *testing.T) {
 	db, err := Open(t.Context(), Config{Path: path, Synchronous: "FULL", Now: time.Now})
 	require.NoError(t, err)
 	release := holdWriter(db)
-	waiting := &job{records: recs(0, 2), queued: time.Now(), done: make(chan outcome, 1)}
+	waiting := &job{records: storetest.Records(0, 2), queued: time.Now(), done: make(chan outcome, 1)}
 	require.NoError(t, db.enqueue(waiting))
 	closed := make(chan error)
 	go func() { closed <- db.Close() }()
 	<-db.stop
-	_, err = db.Insert(t.Context(), recs(2, 3))
+	_, err = db.Insert(t.Context(), storetest.Records(2, 3))
 	require.Equal(t, "the listener is stopping", whyNot(t, err))
 	release()
 	require.NoError(t, <-closed)

@@ -3,7 +3,6 @@ package libsqltest
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"net"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/shared/store/libsql"
+	"github.com/bitville/listener/shared/store/storetest"
 )
 
 // Server is a running tursodb.
@@ -86,30 +86,12 @@ func (s *Server) Kill() {
 }
 
 // Query runs a statement on the server and returns the rows as text. NULL is "".
-func (s *Server) Query(t testing.TB, statement string, args ...any) (all [][]string) {
+func (s *Server) Query(t testing.TB, statement string, args ...any) [][]string {
 	t.Helper()
 	db, err := sql.Open("libsql", s.URL)
 	require.NoError(t, err)
 	defer db.Close()
-	rows, err := db.QueryContext(context.Background(), statement, args...)
-	require.NoError(t, err)
-	defer rows.Close()
-	columns, err := rows.Columns()
-	require.NoError(t, err)
-	for rows.Next() {
-		texts, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
-		for i := range texts {
-			into[i] = &texts[i]
-		}
-		require.NoError(t, rows.Scan(into...))
-		row := make([]string, len(columns))
-		for i := range texts {
-			row[i] = texts[i].String
-		}
-		all = append(all, row)
-	}
-	require.NoError(t, rows.Err())
-	return all
+	return storetest.Text(t, db, statement, args...)
 }
 
 func waitFor(limit time.Duration, done func() bool) bool {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/shared/store/sqlite"
+	"github.com/bitville/listener/shared/store/storetest"
 )
 
 // New opens a new database, which is closed when the test ends, and tells where its file is.
@@ -36,25 +37,5 @@ func Query(t testing.TB, path, statement string, args ...any) [][]string {
 	db, err := sql.Open("sqlite", dsn.String())
 	require.NoError(t, err)
 	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), statement, args...)
-	require.NoError(t, err)
-	defer rows.Close()
-	columns, err := rows.Columns()
-	require.NoError(t, err)
-	var all [][]string
-	for rows.Next() {
-		texts := make([]sql.NullString, len(columns))
-		into := make([]any, len(columns))
-		for i := range texts {
-			into[i] = &texts[i]
-		}
-		require.NoError(t, rows.Scan(into...))
-		row := make([]string, len(columns))
-		for i := range texts {
-			row[i] = texts[i].String
-		}
-		all = append(all, row)
-	}
-	require.NoError(t, rows.Err())
-	return all
+	return storetest.Text(t, db, statement, args...)
 }
