@@ -96,7 +96,10 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients' broken handshakes
+		// net/http would answer "OPTIONS *" itself, without a request id.
+		DisableGeneralOptionsHandler: true,
+
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients' broken handshakes
 	}
 	stopPurge := schedulePurge(ctx, retention.Config{Store: db, Log: log, Now: time.Now, Retention: cfg.Retention})
 	defer stopPurge()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
 	"time"
 
@@ -32,14 +31,6 @@ type Config struct {
 	Version string // of the listener
 }
 
-type readiness struct {
-	Ready    bool    `json:"ready"`
-	Uptime   float64 `json:"uptime"` // seconds since New
-	Version  string  `json:"version"`
-	Database string  `json:"database"`        // "ok", or why no record can be stored
-	Error    string  `json:"error,omitempty"` // as every answer that is not 200 has it
-}
-
 // New returns the handler of GET /health and GET /ready. /health touches nothing: it says that the process
 // answers. /ready asks the store by the path that a record takes.
 func New(cfg Config) http.Handler {
@@ -52,20 +43,24 @@ func New(cfg Config) http.Handler {
 		"GET /ready": func(w *api.Response, r *http.Request) error {
 			ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 			defer cancel()
-			uptime := math.Round(cfg.Now().Sub(started).Seconds()*1000) / 1000
-			answer := readiness{Ready: true, Uptime: uptime, Version: cfg.Version, Database: "ok"}
+			uptime := cfg.Now().Sub(started).Round(time.Millisecond).Seconds()
+			answer := map[string]any{"ready": true, "uptime": uptime, "version": cfg.Version, "database": "ok"}
 			err := cfg.Store.Ready(ctx)
 			if err == nil {
 				return w.JSON(http.StatusOK, answer)
 			}
-			answer.Ready, answer.Database, answer.Error = false, "failed", "Not ready"
+			answer["ready"], answer["database"] = false, "failed"
 			after := time.Second
 			if u, ok := errors.AsType[*store.Unavailable](err); ok {
-				answer.Database, after = u.Reason, u.RetryAfter
+				answer["database"], after = u.Reason, u.RetryAfter
 			}
-			w.Header().Set("Retry-After", api.RetryAfter(after))
-			w.Log(slog.String("error", err.Error()))
-			return w.JSON(http.StatusServiceUnavailable, answer)
+			return &api.Error{
+				Status: http.StatusServiceUnavailable,
+				Text:   "Not ready",
+				Fields: answer,
+				Header: http.Header{"Retry-After": {api.RetryAfter(after)}},
+				Cause:  err,
+			}
 		},
 	})
 }

@@ -78,7 +78,7 @@ func TestReady(t *testing.T) {
 		require.Equal(t, http.StatusOK, w.Code)
 		require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 		require.Empty(t, w.Header().Get("Retry-After"))
-		require.Equal(t, `{"ready":true,"uptime":`+c.uptime+`,"version":"v1.2.3","database":"ok"}`, w.Body.String())
+		require.JSONEq(t, `{"ready":true,"uptime":`+c.uptime+`,"version":"v1.2.3","database":"ok"}`, w.Body.String())
 	}
 }
 
@@ -107,7 +107,7 @@ func TestNotReady(t *testing.T) {
 			var line map[string]any
 			require.NoError(t, json.Unmarshal(log.Bytes(), &line), "one line")
 			require.Equal(t, "ERROR", line["level"])
-			require.Equal(t, c.err.Error(), line["error"], "the cause is for the log")
+			require.Equal(t, "Not ready: "+c.err.Error(), line["error"], "the cause is for the log")
 		})
 	}
 }

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -112,11 +113,13 @@ func (w *Response) Log(attrs ...slog.Attr) { w.attrs = append(w.attrs, attrs...)
 
 // JSON writes an answer. An error says that the client did not get it, which changes nothing.
 func (w *Response) JSON(status int, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
+	var data bytes.Buffer
+	e := json.NewEncoder(&data)
+	e.SetEscapeHTML(false) // an answer is not for a page, and "<key>" should read so
+	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	w.write(status, "application/json", data)
+	w.write(status, "application/json", bytes.TrimSuffix(data.Bytes(), []byte("\n")))
 	return nil
 }
 

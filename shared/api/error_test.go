@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -65,6 +66,15 @@ func TestErrorUnwraps(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.EqualError(t, err, "Not stored: unexpected EOF")
 	require.EqualError(t, &api.Error{Text: "Not found"}, "Not found")
+}
+
+func TestRetryAfter(t *testing.T) {
+	for wait, seconds := range map[time.Duration]string{
+		-time.Second: "1", 0: "1", time.Nanosecond: "1", 300 * time.Millisecond: "1", time.Second: "1",
+		time.Second + 1: "2", 1500 * time.Millisecond: "2", 5 * time.Second: "5", time.Minute: "60",
+	} {
+		require.Equal(t, seconds, api.RetryAfter(wait), "%s", wait)
+	}
 }
 
 func TestAnswerThatCannotBeEncoded(t *testing.T) {

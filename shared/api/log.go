@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -51,7 +52,7 @@ func (w *Response) logTo(log *slog.Logger, r *http.Request, id string, bytes int
 
 func clip(s string) string {
 	if len(s) > maxLogged {
-		return s[:maxLogged] + "…"
+		return strings.ToValidUTF8(s[:maxLogged], "") + "…"
 	}
 	return s
 }

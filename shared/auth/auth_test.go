@@ -113,9 +113,12 @@ func TestWithoutKeysNobodyIsLetIn(t *testing.T) {
 // The whole digest counts: of so many keys some share a byte or two with the right one's.
 func TestManyUnknownKeys(t *testing.T) {
 	keys := auth.NewKeys([]auth.Key{{Project: "shop", Secret: shopKey}})
+	r := request("")
 	for i := range 200_000 {
-		_, err := keys.Project(request("Bearer " + strconv.Itoa(i)))
-		require.ErrorIs(t, err, auth.ErrUnknownKey)
+		r.Header.Set("Authorization", "Bearer "+strconv.Itoa(i))
+		if _, err := keys.Project(r); err != auth.ErrUnknownKey {
+			require.Failf(t, "let in", "%d: %v", i, err)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type process struct {
 
 	startedAt time.Time
 	readyAt   time.Time     // once ready is closed
+	started   chan struct{} // closed once cmd says which process it is
 	ready     chan struct{} // closed by the first question for an event
 	exited    chan struct{} // closed when the process has ended
 
@@ -45,10 +46,11 @@ type invocation struct {
 
 func startProcess(cfg Config, log *os.File) (*process, error) {
 	p := &process{
-		freeze: cfg.Freeze,
-		ready:  make(chan struct{}),
-		exited: make(chan struct{}),
-		events: make(chan *invocation),
+		freeze:  cfg.Freeze,
+		started: make(chan struct{}),
+		ready:   make(chan struct{}),
+		exited:  make(chan struct{}),
+		events:  make(chan *invocation),
 	}
 	api := http.NewServeMux()
 	api.HandleFunc("GET /2018-06-01/runtime/invocation/next", p.next)
@@ -65,6 +67,7 @@ func startProcess(cfg Config, log *os.File) (*process, error) {
 		p.api.Close()
 		return nil, err
 	}
+	close(p.started)
 	go func() {
 		_ = p.cmd.Wait()
 		close(p.exited)
@@ -95,8 +98,9 @@ func serviceEnv(api string) []string {
 	}
 }
 
-// invoke hands an event to the process. When its time is up the process is killed, whatever it does.
-func (p *process) invoke(event []byte, timeout time.Duration) Answer {
+// invoke hands an event to the process. When its time is up the process is killed, whatever it does. taken is
+// false when the process ended without having asked for the event.
+func (p *process) invoke(event []byte, timeout time.Duration) (answer Answer, taken bool) {
 	inv := &invocation{id: newID(), event: event, deadline: time.Now().Add(timeout), answer: make(chan Answer, 1)}
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -104,26 +108,25 @@ func (p *process) invoke(event []byte, timeout time.Duration) Answer {
 	select {
 	case p.events <- inv:
 	case <-p.exited:
-		return Answer{Failed: failed}
+		return Answer{Failed: failed}, false
 	case <-timer.C:
 		p.stop()
-		return Answer{Failed: TimedOut}
+		return Answer{Failed: TimedOut}, true
 	}
 	select {
-	case answer := <-inv.answer:
-		return answer
+	case answer = <-inv.answer:
+		return answer, true
 	case <-timer.C:
 		failed = TimedOut
 	case <-p.exited:
 	}
 	p.stop() // what was being posted has come to its end when this returns
 	select {
-	case answer := <-inv.answer:
-		answer.Failed = failed
-		return answer
+	case answer = <-inv.answer:
 	default:
-		return Answer{Failed: failed}
 	}
+	answer.Failed = failed
+	return answer, true
 }
 
 func (p *process) ended() bool {
@@ -149,6 +152,7 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 		p.readyAt = time.Now()
 		close(p.ready)
 	})
+	<-p.started
 	if p.freeze {
 		_ = p.cmd.Process.Signal(syscall.SIGSTOP)
 	}

@@ -65,6 +65,7 @@ func Refusal(t testing.TB, cfg Config) (exit int, log string) {
 	t.Helper()
 	r := newRuntime(t, cfg)
 	require.Error(t, r.start(), "the bootstrap asked for an event")
+	require.NotNil(t, r.process, "the bootstrap cannot be run")
 	select {
 	case <-r.process.exited:
 	default:
@@ -117,13 +118,18 @@ func (r *Runtime) Invoke(event []byte) Answer {
 	if r.stopped {
 		return Answer{Failed: ExitError, Error: "the runtime was stopped"}
 	}
-	if r.process.ended() {
-		r.process.stop()
-		if err := r.start(); err != nil {
-			return Answer{Failed: ExitError, Error: err.Error()}
+	for {
+		if r.process.ended() {
+			r.process.stop()
+			if err := r.start(); err != nil {
+				return Answer{Failed: ExitError, Error: err.Error()}
+			}
+		}
+		// A process may end after its last answer, and has not seen the event then.
+		if answer, taken := r.process.invoke(event, r.cfg.Timeout); taken {
+			return answer
 		}
 	}
-	return r.process.invoke(event, r.cfg.Timeout)
 }
 
 // Stop ends the process, and the runtime with it.

@@ -20,9 +20,14 @@ const (
 )
 
 // Purge deletes the records whose timestamp is before the given time, and gives the space back. It works
-// in chunks between the inserts, each short enough not to be felt, and stops between two when ctx ends;
-// the report says what was done, with an error too.
+// in chunks between the inserts, each short enough not to be felt. It stops between two when ctx ends, and
+// says so in the report's Unfinished; the report tells what was done, with an error too.
 func (db *DB) Purge(ctx context.Context, before time.Time) (report store.PurgeReport, err error) {
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			report.Unfinished, err = true, nil
+		}
+	}()
 	sources, err := db.sources(ctx)
 	if err != nil {
 		return report, fmt.Errorf("list sources: %w", err)

@@ -49,13 +49,10 @@ func TestPurgeDeletesTheOldAndGivesSpaceBack(t *testing.T) {
 	require.Equal(t, "0", pragmas{t, db.conn}.get("freelist_count"), "every free page was given back")
 	require.Equal(t, "ok", pragmas{t, db.conn}.get("integrity_check"))
 
-	before, err := os.Stat(db.cfg.Path)
-	require.NoError(t, err)
 	_, _, err = checkpoint(t.Context(), db.conn, "PASSIVE")
 	require.NoError(t, err)
 	after, err := os.Stat(db.cfg.Path)
 	require.NoError(t, err)
-	require.LessOrEqual(t, after.Size(), before.Size())
 	require.Less(t, after.Size(), int64(1200*5000), "the file got smaller")
 
 	report, err = db.Purge(t.Context(), cut)
@@ -109,7 +106,8 @@ func TestPurgeStopsWhenAsked(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	report, err := db.Purge(ctx, cut)
-	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, err)
+	require.True(t, report.Unfinished)
 	require.Equal(t, 1600, count(t, db)+report.Rows)
 	report, err = db.Purge(t.Context(), cut)
 	require.NoError(t, err)
