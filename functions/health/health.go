@@ -43,7 +43,7 @@ func New(cfg Config) http.Handler {
 		"GET /ready": func(w *api.Response, r *http.Request) error {
 			ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 			defer cancel()
-			uptime := cfg.Now().Sub(started).Round(time.Millisecond).Seconds()
+			uptime := float64(cfg.Now().Sub(started).Round(time.Millisecond).Milliseconds()) / 1000
 			answer := map[string]any{"ready": true, "uptime": uptime, "version": cfg.Version, "database": "ok"}
 			err := cfg.Store.Ready(ctx)
 			if err == nil {
