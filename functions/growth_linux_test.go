@@ -97,6 +97,21 @@ func TestNoGrowth(t *testing.T) {
 	}
 }
 
+// The driver closes a stream of the server after the reply is on its way, so that the request for it is often
+// cut by the freeze. Such requests neither hinder the next event nor pile up.
+func TestFrozenStreams(t *testing.T) {
+	database := startStub(t, true)
+	cfg := config("ingestphp", database.URL)
+	cfg.Freeze = true
+	f := functiontest.Start(t, cfg)
+	for n := range 500 {
+		requireAccepted(t, 1, post(t, f, phpRecord(n)))
+	}
+	require.True(t, f.Idle())
+	require.Less(t, usageOf(t, f.PID()).sockets, 10)
+	require.Greater(t, database.closed.Load(), int64(450))
+}
+
 // The runtime's freezing is real, or the tests of frozen functions prove nothing.
 func TestFreezeStandsStill(t *testing.T) {
 	f := functiontest.Start(t, functiontest.Config{Bootstrap: program("hello"), Freeze: true})

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tursodatabase/libsql-client-go/libsql"
@@ -37,8 +38,9 @@ type Config struct {
 
 // DB is a remote database. Its methods may be called from any goroutine.
 type DB struct {
-	pool *sql.DB
-	now  func() time.Time
+	pool   *sql.DB
+	now    func() time.Time
+	warmUp sync.WaitGroup
 }
 
 // New returns the database at a URL, whose form config has checked. It opens no connection.
@@ -53,29 +55,30 @@ func New(cfg Config) (*DB, error) {
 	}
 	pool := sql.OpenDB(connector)
 	pool.SetMaxIdleConns(0) // a connection is a stream on the server, which forgets it in seconds
-	if err := warmUp(connector); err != nil {
-		return nil, err
-	}
-	return &DB{pool: pool, now: cfg.Now}, nil
+	db := &DB{pool: pool, now: cfg.Now}
+	db.warmUp.Go(func() { parse(connector) })
+	return db, nil
 }
 
-// warmUp has the driver parse a statement, without a connection. Its parser builds tables that take
-// milliseconds, once: paid here, while a function's sandbox starts, and not by the first record.
-func warmUp(c driver.Connector) error {
+// parse has the driver parse a statement, without a connection. Its parser builds tables that take
+// milliseconds, once: beside the start of the process, while a function's sandbox waits for its first event,
+// and not within the first record's request.
+func parse(c driver.Connector) {
 	conn, err := c.Connect(context.Background())
 	if err != nil {
-		return fmt.Errorf("prepare the libSQL driver: %w", err)
+		return // whoever uses the database meets it, and tells it
 	}
 	defer conn.Close()
-	statement, err := conn.Prepare(insertBatch)
-	if err != nil {
-		return fmt.Errorf("prepare the insert statement: %w", err)
+	if statement, err := conn.Prepare(insertBatch); err == nil {
+		_ = statement.Close()
 	}
-	return statement.Close()
 }
 
 // Close releases what the database holds.
-func (db *DB) Close() error { return db.pool.Close() }
+func (db *DB) Close() error {
+	db.warmUp.Wait()
+	return db.pool.Close()
+}
 
 // Ready tells whether a record could be stored now, by the statement that stores one, with none. The error
 // is a *store.Unavailable that says why not.
