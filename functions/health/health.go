@@ -2,6 +2,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -28,23 +29,24 @@ type Config struct {
 	Store   Store
 	Log     *slog.Logger
 	Now     func() time.Time
-	Version string // of the listener
+	Version string // of the listener; "(devel)" when it is empty
 }
 
 // New returns the handler of GET /health and GET /ready. /health touches nothing: it says that the process
 // answers. /ready asks the store by the path that a record takes.
 func New(cfg Config) http.Handler {
 	started := cfg.Now()
+	version := cmp.Or(cfg.Version, "(devel)")
 	return api.New(cfg.Log, api.Routes{
 		"GET /health": func(w *api.Response, _ *http.Request) error {
 			w.Text(http.StatusOK, "OK")
 			return nil
 		},
 		"GET /ready": func(w *api.Response, r *http.Request) error {
-			ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+			ctx, cancel := context.WithTimeout(r.Context(), api.TimeLeft(r.Context(), readyTimeout))
 			defer cancel()
 			uptime := float64(cfg.Now().Sub(started).Round(time.Millisecond).Milliseconds()) / 1000
-			answer := map[string]any{"ready": true, "uptime": uptime, "version": cfg.Version, "database": "ok"}
+			answer := map[string]any{"ready": true, "uptime": uptime, "version": version, "database": "ok"}
 			err := cfg.Store.Ready(ctx)
 			if err == nil {
 				return w.JSON(http.StatusOK, answer)

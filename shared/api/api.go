@@ -5,6 +5,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -169,6 +170,18 @@ func (w *Response) panicked(p any) {
 // RetryAfter is the header's value for a wait: whole seconds, 1 at the least.
 func RetryAfter(wait time.Duration) string {
 	return strconv.Itoa(int(max(1, math.Ceil(wait.Seconds()))))
+}
+
+// answerTime is what is left of a function's time to answer in, before the function is stopped.
+const answerTime = time.Second
+
+// TimeLeft is how long a request's work may take: at most most, and less when the request has a deadline.
+func TimeLeft(ctx context.Context, most time.Duration) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return most
+	}
+	return min(most, time.Until(deadline)-answerTime)
 }
 
 // drain reads what is left of a body that was refused unread, for a while. A client that is still sending

@@ -18,10 +18,8 @@ import (
 	"github.com/bitville/listener/shared/store"
 )
 
-const (
-	storeTimeout = 10 * time.Second // how long a request waits for its transaction before it is told to come again
-	answerTime   = time.Second      // what is left of a function's time to say so, before the function is stopped
-)
+// storeTimeout is how long a request waits for its transaction before it is told to come again.
+const storeTimeout = 10 * time.Second
 
 // Store is where records go. Insert returns once they are committed; its error says that they may not be,
 // and that sending them again is safe.
@@ -93,7 +91,7 @@ func (h *handler) serve(w *api.Response, r *http.Request) error {
 	var result store.Result
 	if len(batch.Records) > 0 {
 		// A client that hangs up does not take back what it sent.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), timeLeft(r.Context()))
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), api.TimeLeft(r.Context(), storeTimeout))
 		defer cancel()
 		if result, err = h.Store.Insert(ctx, batch.Records); err != nil {
 			return unavailable(err)
@@ -104,15 +102,6 @@ func (h *handler) serve(w *api.Response, r *http.Request) error {
 		batch.Rejected = []record.Rejection{} // [] and not null
 	}
 	return w.JSON(http.StatusOK, answer{result.Accepted, result.Duplicates, batch.Rejected})
-}
-
-// timeLeft is how long the store may take.
-func timeLeft(ctx context.Context) time.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return storeTimeout
-	}
-	return min(storeTimeout, time.Until(deadline)-answerTime)
 }
 
 // refusal answers a body that cannot be read as a whole, or that is for another project.
