@@ -27,13 +27,13 @@ func setUpDev(environ []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	has := func(prefix string) bool {
-		return slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, prefix) })
+	has := func(prefix string) bool { // an empty variable counts as not set
+		return slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, prefix) && !strings.HasSuffix(v, "=") })
 	}
 	if !has("BITVILLE_API_KEY") {
 		environ = append(environ, "BITVILLE_API_KEY_SHOP="+key)
 	}
-	if !has("BITVILLE_DB_PATH=") {
+	if !has("BITVILLE_DB_PATH=") && !has("BITVILLE_DB_URL=") {
 		environ = append(environ, "BITVILLE_DB_PATH="+filepath.Join(devDir, "bitville.db"))
 	}
 	return environ, nil
@@ -57,9 +57,12 @@ func greet(w io.Writer, cfg config.Config, s served) {
 	}
 	key := cfg.Keys[0]
 	id := newUUID()
-	db, err := filepath.Abs(cfg.DBPath)
-	if err != nil {
-		db = cfg.DBPath
+	db, setting := cfg.DBURL, "BITVILLE_DB_URL"
+	if cfg.DBPath != "" {
+		setting = "BITVILLE_DB_PATH"
+		if db, err = filepath.Abs(cfg.DBPath); err != nil {
+			db = cfg.DBPath
+		}
 	}
 	program, err := os.Executable()
 	if err != nil {
@@ -74,9 +77,9 @@ The listener runs. Post a record from another terminal:
 Database: %s
 Read the record back:
 
-  BITVILLE_DB_PATH=%s %s show %s
+  %s=%s %s show %s
 
-`, quote(s.certPath), string(key.Secret), record, port, db, quote(db), quote(program), id)
+`, quote(s.certPath), string(key.Secret), record, port, db, setting, quote(db), quote(program), id)
 }
 
 // newUUID returns a random UUID (version 4).

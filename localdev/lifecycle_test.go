@@ -212,12 +212,12 @@ func TestCannotStart(t *testing.T) {
 		env  []string
 		want string
 	}{
-		"no settings":     {nil, "listener: cannot start:\n  no API key is set: set BITVILLE_API_KEY_SHOP=<key> for a project named shop\n  BITVILLE_DB_PATH is not set: name the database file, such as /var/lib/bitville/bitville.db\n"},
+		"no settings":     {nil, "listener: the settings are not right:\n  no API key is set: set BITVILLE_API_KEY_SHOP=<key> for a project named shop\n  BITVILLE_DB_PATH is not set: name the database file, such as /var/lib/bitville/bitville.db\n"},
 		"port in use":     {[]string{"BITVILLE_DB_PATH=" + db, "BITVILLE_LISTEN_ADDR=" + busy.Addr().String()}, "listener: listen on " + busy.Addr().String() + " (BITVILLE_LISTEN_ADDR): listen tcp " + busy.Addr().String() + ": bind: address already in use\n"},
 		"no certificate":  {[]string{"BITVILLE_DB_PATH=" + db, "BITVILLE_TLS_CERT_PATH=" + dir + "/none", "BITVILLE_TLS_KEY_PATH=" + dir + "/none"}, "listener: load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH): open " + dir + "/none: no such file or directory\n"},
 		"bad certificate": {[]string{"BITVILLE_DB_PATH=" + db, "BITVILLE_TLS_CERT_PATH=" + text, "BITVILLE_TLS_KEY_PATH=" + text}, "listener: load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH): tls: failed to find any PEM data in certificate input\n"},
-		"no database":     {[]string{"BITVILLE_DB_PATH=" + text}, "listener: open the database " + text + " (BITVILLE_DB_PATH): store unavailable: the file is not a database: file is not a database (26)\n"},
-		"no folder":       {[]string{"BITVILLE_DB_PATH=" + dir + "/none/db"}, "listener: open the database " + dir + "/none/db (BITVILLE_DB_PATH): make the file: open " + dir + "/none/db: no such file or directory\n"},
+		"no database":     {[]string{"BITVILLE_DB_PATH=" + text}, "listener: open the database " + text + " (BITVILLE_DB_PATH): the file is not a database\n"},
+		"no folder":       {[]string{"BITVILLE_DB_PATH=" + dir + "/none/db"}, "listener: open the database " + dir + "/none/db (BITVILLE_DB_PATH): make the file, whose folder must be there: open " + dir + "/none/db: no such file or directory\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(binary)

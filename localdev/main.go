@@ -17,6 +17,7 @@ import (
 
 	"github.com/bitville/listener/functions/retention"
 	"github.com/bitville/listener/shared/config"
+	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/libsql"
 	"github.com/bitville/listener/shared/store/sqlite"
 )
@@ -58,8 +59,10 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
-	if want := map[string]int{"show": 1}[command]; len(args) != want {
-		return fmt.Errorf("%s takes %d arguments, not %d; see listener help", command, want, len(args))
+	if want := map[string]int{"serve": 0, "dev": 0, "purge": 0, "show": 1}; len(args) != want[command] {
+		if _, ok := want[command]; ok {
+			return fmt.Errorf("%s takes %d argument(s), not %d; see listener help", command, want[command], len(args))
+		}
 	}
 	switch command {
 	case "help", "-h", "-help", "--help":
@@ -101,7 +104,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 func load(read func([]string) (config.Config, []string, error), environ []string) (config.Config, *slog.Logger, error) {
 	cfg, warnings, err := read(environ)
 	if err != nil {
-		return cfg, nil, fmt.Errorf("cannot start:\n  %s", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		return cfg, nil, fmt.Errorf("the settings are not right:\n  %s", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	}
 	info, err := os.Stderr.Stat()
 	log := cfg.NewLog(os.Stderr, err == nil && info.Mode()&os.ModeCharDevice != 0)
@@ -124,9 +127,17 @@ func openDB(ctx context.Context, cfg config.Config) (database, error) {
 	}
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.DBPath, Synchronous: cfg.DBSynchronous, Now: time.Now})
 	if err != nil {
-		return nil, fmt.Errorf("open the database %s (BITVILLE_DB_PATH): %w", cfg.DBPath, err)
+		return nil, cannotOpen(cfg.DBPath, err)
 	}
 	return db, nil
+}
+
+// cannotOpen tells in one line why a database file cannot be used. A reason is told without the driver's words.
+func cannotOpen(path string, err error) error {
+	if u, ok := errors.AsType[*store.Unavailable](err); ok {
+		err = errors.New(u.Reason)
+	}
+	return fmt.Errorf("open the database %s (BITVILLE_DB_PATH): %w", path, err)
 }
 
 func openServer(cfg config.Config) (*libsql.DB, error) {

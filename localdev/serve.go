@@ -1,14 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -26,8 +29,8 @@ import (
 // Limits of a connection, so that a client that does nothing costs nothing for long.
 const (
 	headerTimeout  = 10 * time.Second // handshake and headers
-	readTimeout    = 40 * time.Second // headers and a body of 30 s
-	writeTimeout   = 90 * time.Second // body, store and an answer that nobody reads for 30 s
+	readTimeout    = 30 * time.Second // headers and body
+	writeTimeout   = 75 * time.Second // body, store and an answer that nobody reads for 30 s
 	idleTimeout    = 60 * time.Second
 	maxHeaderBytes = 32<<10 - 4096   // net/http adds 4096
 	drainTimeout   = 8 * time.Second // for requests under way after SIGTERM
@@ -99,7 +102,7 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 		// net/http would answer "OPTIONS *" itself, without a request id.
 		DisableGeneralOptionsHandler: true,
 
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients' broken handshakes
+		ErrorLog: serverLog(log),
 	}
 	stopPurge := schedulePurge(ctx, retention.Config{Store: db, Log: log, Now: time.Now, Retention: cfg.Retention})
 	defer stopPurge()
@@ -144,6 +147,23 @@ func schedulePurge(ctx context.Context, cfg retention.Config) (stop func()) {
 		<-schedule.Stop().Done()
 	}
 }
+
+// serverLog takes what net/http logs: clients' broken handshakes, of no interest to an operator, and a few
+// things that are.
+func serverLog(to *slog.Logger) *log.Logger {
+	return log.New(writerFunc(func(line []byte) (int, error) {
+		level := slog.LevelDebug
+		if bytes.Contains(line, []byte("Accept error")) || bytes.Contains(line, []byte("panic")) {
+			level = slog.LevelError
+		}
+		to.Log(context.Background(), level, strings.TrimSpace(string(line)))
+		return len(line), nil
+	}), "", 0)
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func tlsConfig(cert tls.Certificate) *tls.Config {
 	return &tls.Config{

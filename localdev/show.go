@@ -66,7 +66,7 @@ func openReader(ctx context.Context, cfg config.Config) (reader, error) {
 	}
 	r, err := sqlite.OpenReader(ctx, cfg.DBPath)
 	if err != nil {
-		return nil, fmt.Errorf("open the database %s (BITVILLE_DB_PATH): %w", cfg.DBPath, err)
+		return nil, cannotOpen(cfg.DBPath, err)
 	}
 	return r, nil
 }

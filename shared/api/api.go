@@ -79,8 +79,7 @@ func New(log *slog.Logger, routes Routes) http.Handler {
 			h = unrouted(methods)
 		}
 		if err := h(w, r); err != nil {
-			w.fail(err)
-			drain(w, r, body)
+			refuse(w, r, body, err)
 		}
 	})
 }
@@ -184,30 +183,47 @@ func TimeLeft(ctx context.Context, most time.Duration) time.Duration {
 	return min(most, time.Until(deadline)-answerTime)
 }
 
-// drain reads what is left of a body that was refused unread, for a while. A client that is still sending
-// would otherwise meet a closed connection, and never read why.
-func drain(w *Response, r *http.Request, body *countingBody) {
-	const most, patience = 8 << 20, 5 * time.Second
-	if body.ended || r.ProtoMajor != 1 || r.ContentLength == 0 || r.Header.Get("Expect") != "" {
-		return
-	}
+// refuse answers with an error, at once: also when the body has not been read, and may never come. A client
+// that sends all of it before it reads would meet a closed connection and never learn why; so what still
+// comes is taken for a while, behind the answer.
+func refuse(w *Response, r *http.Request, body *countingBody, err error) {
+	const (
+		grace    = 100 * time.Millisecond // for a small body that is on its way, so that the connection can be kept
+		small    = 64 << 10
+		patience = 5 * time.Second
+		most     = 8 << 20
+	)
 	rc := http.NewResponseController(w.rw)
-	if rc.Flush() != nil || rc.SetReadDeadline(time.Now().Add(patience)) != nil {
+	// A client that asked before it sends (Expect) sends nothing now. HTTP/2 ends one stream and not the
+	// connection. A host that has read the body before it called knows no deadlines.
+	if body.ended || r.ProtoMajor != 1 || r.ContentLength == 0 || r.Header.Get("Expect") != "" || rc.SetReadDeadline(time.Now().Add(grace)) != nil {
+		w.fail(err)
 		return
 	}
-	_, _ = io.CopyN(io.Discard, r.Body, most)
+	if 0 < r.ContentLength && r.ContentLength <= small {
+		if _, _ = io.Copy(io.Discard, r.Body); body.ended {
+			w.fail(err)
+			return
+		}
+	}
+	w.Header().Set("Connection", "close") // what comes now must not be read as the next request
+	_ = rc.EnableFullDuplex()             // or net/http reads of the body before it answers
+	w.fail(err)
+	if rc.Flush() == nil && rc.SetReadDeadline(time.Now().Add(patience)) == nil {
+		_, _ = io.CopyN(io.Discard, r.Body, most)
+	}
 }
 
 // countingBody counts the bytes of a request's body as they are read.
 type countingBody struct {
 	io.ReadCloser
 	n     int64
-	ended bool
+	ended bool // read to its end
 }
 
 func (b *countingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n += int64(n)
-	b.ended = b.ended || err != nil
+	b.ended = b.ended || err == io.EOF
 	return n, err
 }

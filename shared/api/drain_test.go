@@ -160,14 +160,24 @@ func TestExpectContinueIsAnsweredAtOnce(t *testing.T) {
 
 // The answer does not wait for the body: a client that reads while it writes has it at once.
 func TestRefusalComesBeforeTheBody(t *testing.T) {
-	server, _ := refusing(t)
-	conn := dial(t, server, 2*time.Second)
-	_, err := fmt.Fprintf(conn, "POST /401 HTTP/1.1\r\nHost: example.com\r\nContent-Length: %d\r\n\r\n", 4<<20)
-	require.NoError(t, err)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	require.NoError(t, err)
-	require.Equal(t, 401, resp.StatusCode)
-	requireBody(t, resp)
+	for _, length := range []string{"Content-Length: 4194304", "Content-Length: 200000", "Content-Length: 1000", "Transfer-Encoding: chunked"} {
+		t.Run(length, func(t *testing.T) {
+			t.Parallel()
+			server, _ := refusing(t)
+			conn := dial(t, server, 10*time.Second)
+			start := time.Now()
+			_, err := fmt.Fprintf(conn, "POST /401 HTTP/1.1\r\nHost: example.com\r\n%s\r\n\r\n", length)
+			require.NoError(t, err)
+			r := bufio.NewReader(conn)
+			resp, err := http.ReadResponse(r, nil)
+			require.NoError(t, err)
+			require.Equal(t, 401, resp.StatusCode)
+			requireBody(t, resp)
+			require.Less(t, time.Since(start), 4*time.Second, "answered before the body could have come")
+			_, err = io.Copy(io.Discard, r)
+			require.NoError(t, err, "the connection is closed, since the body never came")
+		})
+	}
 }
 
 func requireBody(t *testing.T, resp *http.Response) {

@@ -30,10 +30,13 @@ type Config struct {
 	ListenAddr    string        `env:"BITVILLE_LISTEN_ADDR" envDefault:":8443" doc:"Where HTTPS is served, host:port"`
 	TLSCertPath   string        `env:"BITVILLE_TLS_CERT_PATH" doc:"The certificate chain, PEM. Without it a self-signed pair is made beside the database, or in the working folder when that is a server, and kept"`
 	TLSKeyPath    string        `env:"BITVILLE_TLS_KEY_PATH" doc:"The certificate's private key, PEM"`
-	MaxBodyBytes  int64         `env:"BITVILLE_MAX_BODY_BYTES" envDefault:"4194304" like:"a whole number of bytes above 0, such as 4194304" doc:"The largest request body on the wire, in bytes"`
+	MaxBodyBytes  int64         `env:"BITVILLE_MAX_BODY_BYTES" envDefault:"4194304" like:"a whole number of bytes above 0 and at most 33554432, such as 4194304" doc:"The largest request body on the wire, in bytes; at most 33554432, which is the limit once decompressed"`
 	LogLevel      slog.Level    `env:"BITVILLE_LOG_LEVEL" envDefault:"info" one:"debug info warn error" doc:"The least level that is logged; each request is a line at info, or at error for a 5xx"`
 	LogFormat     string        `env:"BITVILLE_LOG_FORMAT" one:"text json" doc:"The log's format; text on a terminal and json elsewhere when it is not set"`
 }
+
+// maxBodyBytes is the contract's limit for a decompressed body: a larger one is of no use on the wire.
+const maxBodyBytes = 32 << 20
 
 // Settings that are not fields.
 const (
@@ -120,7 +123,7 @@ func (c *Config) check(set map[string]string) (problems []error) {
 	}
 	eachField(func(field reflect.StructField, name string) {
 		n := reflect.ValueOf(c).Elem().FieldByIndex(field.Index)
-		if like := field.Tag.Get("like"); set[name] != "" && like != "" && n.CanInt() && n.Int() <= 0 {
+		if like := field.Tag.Get("like"); set[name] != "" && like != "" && n.CanInt() && (n.Int() <= 0 || name == "BITVILLE_MAX_BODY_BYTES" && n.Int() > maxBodyBytes) {
 			problems = append(problems, fmt.Errorf("%s is %q: set %s", name, set[name], like))
 		}
 	})

@@ -115,7 +115,7 @@ func TestBadValues(t *testing.T) {
 	const (
 		pair     = "BITVILLE_TLS_CERT_PATH and BITVILLE_TLS_KEY_PATH go together: set both or neither"
 		duration = "set a Go duration above 0, such as 168h"
-		bytes    = "set a whole number of bytes above 0, such as 4194304"
+		bytes    = "set a whole number of bytes above 0 and at most 33554432, such as 4194304"
 	)
 	for _, c := range []struct{ set, message string }{
 		{"BITVILLE_DB_SYNCHRONOUS=OFF", `BITVILLE_DB_SYNCHRONOUS is "OFF": set one of NORMAL, FULL`},
@@ -136,6 +136,7 @@ func TestBadValues(t *testing.T) {
 		{"BITVILLE_MAX_BODY_BYTES=1e6", `BITVILLE_MAX_BODY_BYTES is "1e6": ` + bytes},
 		{"BITVILLE_MAX_BODY_BYTES=1.5", `BITVILLE_MAX_BODY_BYTES is "1.5": ` + bytes},
 		{"BITVILLE_MAX_BODY_BYTES=9223372036854775808", `BITVILLE_MAX_BODY_BYTES is "9223372036854775808": ` + bytes},
+		{"BITVILLE_MAX_BODY_BYTES=33554433", `BITVILLE_MAX_BODY_BYTES is "33554433": ` + bytes},
 		{"BITVILLE_LOG_LEVEL=verbose", `BITVILLE_LOG_LEVEL is "verbose": set one of debug, info, warn, error`},
 		{"BITVILLE_LOG_LEVEL=info+2", `BITVILLE_LOG_LEVEL is "info+2": set one of debug, info, warn, error`},
 		{"BITVILLE_LOG_LEVEL=INFO", `BITVILLE_LOG_LEVEL is "INFO": set one of debug, info, warn, error`},
@@ -177,7 +178,7 @@ func TestEveryProblemIsToldAtOnce(t *testing.T) {
 				`BITVILLE_LOG_FORMAT is "xml": set one of text, json`,
 				`BITVILLE_RETENTION is "never": set a Go duration above 0, such as 168h`,
 				noDB,
-				`BITVILLE_MAX_BODY_BYTES is "-1": set a whole number of bytes above 0, such as 4194304`,
+				`BITVILLE_MAX_BODY_BYTES is "-1": set a whole number of bytes above 0 and at most 33554432, such as 4194304`,
 				"BITVILLE_TLS_CERT_PATH and BITVILLE_TLS_KEY_PATH go together: set both or neither",
 			},
 		},

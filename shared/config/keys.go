@@ -60,7 +60,7 @@ func readKeys(vars map[string]string) (keys []auth.Key, warnings []string, probl
 			add(name, project, vars[name])
 		}
 	}
-	if text, ok := vars[keysName]; ok {
+	if text := vars[keysName]; text != "" {
 		found = true
 		if err := eachMember(text, func(project, list string) { add(keysName, project, list) }); err != nil {
 			problems = append(problems, err)

@@ -145,7 +145,7 @@ func TestKeyProblems(t *testing.T) {
 		{"no project in JSON", []string{`BITVILLE_API_KEYS={"":"` + key1 + `"}`}, []string{"BITVILLE_API_KEYS: the project's name is 0 characters long; 1 to 50"}},
 		{"a project of 51 characters", []string{`BITVILLE_API_KEYS={"` + strings.Repeat("é", 51) + `":"` + key1 + `"}`}, []string{"BITVILLE_API_KEYS: the project's name is 51 characters long; 1 to 50"}},
 
-		{"JSON is empty", []string{"BITVILLE_API_KEYS="}, []string{notJSON}},
+		{"JSON is empty", []string{"BITVILLE_API_KEYS="}, []string{"no API key is set: set BITVILLE_API_KEY_SHOP=<key> for a project named shop"}},
 		{"JSON is a bare key", []string{"BITVILLE_API_KEYS=" + key1}, []string{notJSON}},
 		{"JSON is a string", []string{`BITVILLE_API_KEYS="` + key1 + `"`}, []string{notJSON}},
 		{"JSON is an array", []string{`BITVILLE_API_KEYS=["` + key1 + `"]`}, []string{notJSON}},

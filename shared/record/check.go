@@ -256,8 +256,8 @@ func (c *checker) payload(f *fields) []byte {
 }
 
 func (c *checker) attributes(f *fields) []byte {
-	if n := len(f.other); n > MaxAttributes {
-		c.fail("", "has %d fields beside the contract's; at most %d", n, MaxAttributes)
+	if f.others > MaxAttributes {
+		c.fail("", "has %d fields beside the contract's; at most %d", f.others, MaxAttributes)
 	}
 	for _, m := range f.other {
 		if m.depth > MaxDepth {

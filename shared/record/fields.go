@@ -22,8 +22,9 @@ type fields struct {
 	value   [contractFields][]byte // the raw JSON of each, nil when missing
 	depth   [contractFields]int
 	repeats [contractFields]bool
-	other   []member
-	size    int // bytes of the record's JSON
+	other   []member // at most MaxAttributes of them: there is no record with more
+	others  int      // how many there are
+	size    int      // bytes of the record's JSON
 }
 
 type member struct {
@@ -77,7 +78,9 @@ func (f *fields) add(m member, nameField string) {
 	n := contractField(m.name, nameField)
 	switch {
 	case n == contractFields:
-		f.other = append(f.other, m)
+		if f.others++; f.others <= MaxAttributes {
+			f.other = append(f.other, m)
+		}
 	case f.value[n] != nil:
 		f.repeats[n] = true
 	default:

@@ -181,6 +181,7 @@ func TestRules(t *testing.T) {
 	for _, c := range []struct{ name, body, path, message string }{
 		{"a field twice", strings.Replace(with("", ""), "{", `{"project":"shop",`, 1), "project", twice},
 		{"a field twice, once escaped", strings.Replace(with("", ""), "{", `{"dur\u0061tion_ms":1,`, 1), "duration_ms", twice},
+		{"100,000 extra fields", manyFields(100_000), "", "has 100000 fields beside the contract's; at most 1000"},
 		{"1,001 extra fields", manyFields(1001), "", "has 1001 fields beside the contract's; at most 1000"},
 		{"too long", with("other", text("a", MaxBytes)), "", fmt.Sprintf("is %d bytes long; a record holds at most 4194304", len(with("other", text("a", MaxBytes))))},
 		{"a number", "7", "", "must be a JSON object, not a number"},

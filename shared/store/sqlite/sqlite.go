@@ -60,6 +60,7 @@ type DB struct {
 	tasks  chan *job
 	queued atomic.Int64 // bytes of the records in queue
 	log    wal
+	file   os.FileInfo           // of the database file, as it was opened
 	free   func() (int64, error) // freeSpace, or what a test makes of it
 
 	closing sync.RWMutex // held for reading while a job is handed to the writer
@@ -99,6 +100,9 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	}
 	if db.insert, err = db.conn.PrepareContext(ctx, insertSQL); err != nil {
 		return nil, fmt.Errorf("prepare insert: %w", err)
+	}
+	if db.file, err = os.Stat(cfg.Path); err != nil {
+		return nil, fmt.Errorf("look at the file: %w", err)
 	}
 	reader, err := OpenReader(ctx, cfg.Path)
 	if err != nil {
@@ -151,7 +155,7 @@ func prepareFile(ctx context.Context, path string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
-			return fmt.Errorf("make the file: %w", err)
+			return fmt.Errorf("make the file, whose folder must be there: %w", err)
 		}
 		return f.Close()
 	}
@@ -219,24 +223,31 @@ func whileLocked(try func() error) error {
 	}
 }
 
-// migrate brings the schema up to date, one version after the other, each in a transaction.
-func migrate(ctx context.Context, conn *sql.Conn) error {
+// migrate brings the schema up to date in one transaction. The version is read inside it: two processes may
+// start on a new file at once.
+func migrate(ctx context.Context, conn *sql.Conn) (err error) {
 	migrations := []string{store.Schema + statistics}
-	var version int
-	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+	exec := func(script string) error {
+		_, err := conn.ExecContext(ctx, script)
+		return explain(err)
+	}
+	if err := whileLocked(func() error { return exec("BEGIN IMMEDIATE") }); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = exec("ROLLBACK")
+		}
+	}()
+	version, err := pragmaInt(ctx, conn, "user_version")
+	if err != nil {
 		return explain(err)
 	}
 	for ; version < len(migrations); version++ {
-		script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-			migrations[version], applicationID, version+1)
-		err := whileLocked(func() error {
-			_, err := conn.ExecContext(ctx, script)
-			return err
-		})
+		err := exec(fmt.Sprintf("%s; PRAGMA application_id = %d; PRAGMA user_version = %d", migrations[version], applicationID, version+1))
 		if err != nil {
-			_, _ = conn.ExecContext(ctx, "ROLLBACK")
-			return fmt.Errorf("bring the schema to version %d: %w", version+1, explain(err))
+			return fmt.Errorf("bring the schema to version %d: %w", version+1, err)
 		}
 	}
-	return nil
+	return exec("COMMIT")
 }

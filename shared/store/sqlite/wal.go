@@ -81,8 +81,12 @@ func checkpoint(ctx context.Context, conn *sql.Conn, mode string) (frames, copie
 	return frames, copied, err
 }
 
-// hasRoom refuses to write while the log cannot shrink or the disk is nearly full.
-func (db *DB) hasRoom() error {
+// mayWrite refuses to write into a file that is no longer there, and while the log cannot shrink or the disk
+// is nearly full.
+func (db *DB) mayWrite() error {
+	if info, err := os.Stat(db.cfg.Path); err != nil || !os.SameFile(info, db.file) {
+		return &store.Unavailable{Reason: "the database file was removed or replaced; restart the listener", RetryAfter: 30 * time.Second, Err: err}
+	}
 	log := db.log.size()
 	if log > walHardLimit {
 		return &store.Unavailable{Reason: "the database's log is full: a reader holds it", RetryAfter: 5 * time.Second}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"runtime"
 	"time"
 
@@ -54,8 +53,7 @@ func (db *DB) Insert(ctx context.Context, records []record.Record) (store.Result
 	return j.wait(ctx)
 }
 
-// Ready tells whether a record could be stored now: it commits nothing but a page, by the path that
-// records take. The error is a *store.Unavailable that says why not.
+// Ready tells whether a record could be stored now, by the path that records take; see probe. The error is a *store.Unavailable that says why not.
 func (db *DB) Ready(ctx context.Context) error {
 	_, err := db.Insert(ctx, nil)
 	return err
@@ -157,7 +155,7 @@ func (db *DB) commit(group []*job) {
 	if len(live) == 0 {
 		return
 	}
-	err := db.hasRoom()
+	err := db.mayWrite()
 	var results []store.Result
 	if err == nil {
 		results, err = db.transact(live)
@@ -191,7 +189,7 @@ func (db *DB) transact(jobs []*job) (results []store.Result, err error) {
 	}()
 	created := db.cfg.Now().UnixMicro()
 	results = make([]store.Result, len(jobs))
-	wrote := false
+	records := 0
 	for i, j := range jobs {
 		for k := range j.records {
 			stored, err := db.insertRecord(ctx, &j.records[k], created)
@@ -203,12 +201,11 @@ func (db *DB) transact(jobs []*job) (results []store.Result, err error) {
 			} else {
 				results[i].Duplicates++
 			}
-			wrote = wrote || stored
+			records++
 		}
 	}
-	if !wrote {
-		// Only probes or duplicates: write a page all the same, so that a commit proves what it says.
-		if _, err := db.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", store.SchemaVersion)); err != nil {
+	if records == 0 {
+		if err := db.probe(ctx, created); err != nil {
 			return nil, err
 		}
 	}
@@ -216,6 +213,16 @@ func (db *DB) transact(jobs []*job) (results []store.Result, err error) {
 		return nil, err
 	}
 	return results, nil
+}
+
+// probe stores a record and takes it back, within the transaction: whoever asks whether one could be stored
+// is answered by the table and its indexes, and by a commit.
+func (db *DB) probe(ctx context.Context, created int64) error {
+	if _, err := db.insertRecord(ctx, &record.Record{CorrelationID: "probe", Payload: []byte("{}")}, created); err != nil {
+		return err
+	}
+	_, err := db.conn.ExecContext(ctx, "DELETE FROM profiling_data WHERE correlation_id = 'probe'")
+	return err
 }
 
 func (db *DB) insertRecord(ctx context.Context, r *record.Record, created int64) (stored bool, err error) {

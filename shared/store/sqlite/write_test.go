@@ -197,6 +197,37 @@ func TestLockedByAnotherProcess(t *testing.T) {
 	require.Equal(t, store.Result{Accepted: 1}, result)
 }
 
+// A record is not acknowledged into a file that nobody will find again.
+func TestFileRemovedOrReplaced(t *testing.T) {
+	const gone = "the database file was removed or replaced; restart the listener"
+	db := open(t)
+	_, err := db.Insert(t.Context(), storetest.Records(0, 1))
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(db.cfg.Path, db.cfg.Path+".away"))
+	_, err = db.Insert(t.Context(), storetest.Records(1, 2))
+	require.Equal(t, gone, whyNot(t, err))
+	require.NoError(t, os.WriteFile(db.cfg.Path, nil, 0o600))
+	_, err = db.Insert(t.Context(), storetest.Records(1, 2))
+	require.Equal(t, gone, whyNot(t, err))
+	require.Equal(t, gone, whyNot(t, db.Ready(t.Context())))
+	require.NoError(t, os.Rename(db.cfg.Path+".away", db.cfg.Path))
+	_, err = db.Insert(t.Context(), storetest.Records(1, 2))
+	require.NoError(t, err)
+}
+
+// Being ready is proved by the table itself, and leaves nothing behind.
+func TestReadyTriesTheTable(t *testing.T) {
+	db := open(t)
+	require.NoError(t, db.Ready(t.Context()))
+	require.Zero(t, count(t, db))
+	_, err := db.conn.ExecContext(t.Context(), "ALTER TABLE profiling_data RENAME TO elsewhere")
+	require.NoError(t, err)
+	require.Equal(t, "the database failed", whyNot(t, db.Ready(t.Context())))
+	_, err = db.conn.ExecContext(t.Context(), "ALTER TABLE elsewhere RENAME TO profiling_data")
+	require.NoError(t, err)
+	require.NoError(t, db.Ready(t.Context()))
+}
+
 func TestDiskNearlyFull(t *testing.T) {
 	db := open(t)
 	free := db.free
@@ -230,7 +261,7 @@ func TestLogIsBounded(t *testing.T) {
 		_, err := db.Insert(t.Context(), big(n))
 		require.NoError(t, err)
 	}
-	require.Less(t, db.log.size(), int64(walSoftLimit+3*record.MaxBytes))
+	require.Less(t, db.log.size(), int64(walHardLimit))
 
 	tx, err := db.Reader.pool.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
 	require.NoError(t, err)
