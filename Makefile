@@ -44,7 +44,8 @@ deploy: ## build the Lambda functions and deploy them to AWS; infra/aws.md says 
 	VERSION='$(VERSION)' .tools/sam/bin/sam build --build-in-source --parallel
 	.tools/sam/bin/sam deploy --guided
 
-smoke: ## hold a deployed listener against the contract: URL=… KEY=… PROJECT=… [POSTGRES_URL=… HEALTH_URL=…]
+smoke: PROJECT ?= shop
+smoke: ## hold a deployed listener against the contract: URL=… KEY=… [PROJECT=shop POSTGRES_URL=… HEALTH_URL=…]
 	go test ./localdev -count=1 -v -run '^TestContract$$/^deployed$$' -url '$(URL)' -postgres-url '$(POSTGRES_URL)' \
 		-health-url '$(HEALTH_URL)' -key '$(KEY)' -project '$(PROJECT)'
 
