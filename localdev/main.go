@@ -59,10 +59,9 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
-	if want := map[string]int{"serve": 0, "dev": 0, "purge": 0, "show": 1}; len(args) != want[command] {
-		if _, ok := want[command]; ok {
-			return fmt.Errorf("%s takes %d argument(s), not %d; see listener help", command, want[command], len(args))
-		}
+	takes := map[string]int{"serve": 0, "dev": 0, "purge": 0, "show": 1}
+	if want, ok := takes[command]; ok && len(args) != want {
+		return fmt.Errorf("%s takes %d argument(s), not %d; see listener help", command, want, len(args))
 	}
 	switch command {
 	case "help", "-h", "-help", "--help":

@@ -111,7 +111,7 @@ func (w *Response) Header() http.Header { return w.rw.Header() }
 // Log adds attributes to the request's access log line: never a key, never a payload.
 func (w *Response) Log(attrs ...slog.Attr) { w.attrs = append(w.attrs, attrs...) }
 
-// JSON writes an answer. An error says that the client did not get it, which changes nothing.
+// JSON writes an answer. An error says that v cannot be encoded, and that nothing was written.
 func (w *Response) JSON(status int, v any) error {
 	var data bytes.Buffer
 	e := json.NewEncoder(&data)

@@ -16,6 +16,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/record"
 )
 
 // Config holds the settings. The tags are the documentation: the README's table is held equal to them.
@@ -34,9 +35,6 @@ type Config struct {
 	LogLevel      slog.Level    `env:"BITVILLE_LOG_LEVEL" envDefault:"info" one:"debug info warn error" doc:"The least level that is logged; each request is a line at info, or at error for a 5xx"`
 	LogFormat     string        `env:"BITVILLE_LOG_FORMAT" one:"text json" doc:"The log's format; text on a terminal and json elsewhere when it is not set"`
 }
-
-// maxBodyBytes is the contract's limit for a decompressed body: a larger one is of no use on the wire.
-const maxBodyBytes = 32 << 20
 
 // Settings that are not fields.
 const (
@@ -121,10 +119,13 @@ func (c *Config) check(set map[string]string) (problems []error) {
 			problems = append(problems, fmt.Errorf("BITVILLE_DB_URL %w", err))
 		}
 	}
+	inRange := map[string]bool{
+		"BITVILLE_RETENTION":      c.Retention > 0,
+		"BITVILLE_MAX_BODY_BYTES": 0 < c.MaxBodyBytes && c.MaxBodyBytes <= record.MaxBody,
+	}
 	eachField(func(field reflect.StructField, name string) {
-		n := reflect.ValueOf(c).Elem().FieldByIndex(field.Index)
-		if like := field.Tag.Get("like"); set[name] != "" && like != "" && n.CanInt() && (n.Int() <= 0 || name == "BITVILLE_MAX_BODY_BYTES" && n.Int() > maxBodyBytes) {
-			problems = append(problems, fmt.Errorf("%s is %q: set %s", name, set[name], like))
+		if ok, has := inRange[name]; has && !ok && set[name] != "" {
+			problems = append(problems, fmt.Errorf("%s is %q: set %s", name, set[name], field.Tag.Get("like")))
 		}
 	})
 	if (c.TLSCertPath == "") != (c.TLSKeyPath == "") {

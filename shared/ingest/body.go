@@ -18,9 +18,8 @@ import (
 )
 
 const (
-	maxDecompressed = 32 << 20 // bytes of a body after decompression
-	maxZstdWindow   = 8 << 20  // bytes of history that a zstd frame may ask for: what RFC 8878 asks decoders to give
-	firstRead       = 64 << 10 // bytes taken for a body before it arrives, whatever length it announces
+	maxZstdWindow = 8 << 20  // bytes of history that a zstd frame may ask for: what RFC 8878 asks decoders to give
+	firstRead     = 64 << 10 // bytes taken for a body before it arrives, whatever length it announces
 )
 
 // formatOf tells how records stand in the body by the Content-Type.
@@ -87,16 +86,16 @@ func (b *bodies) read(r *http.Request) ([]byte, error) {
 		z := b.gzips.Get().(*gzip.Reader)
 		defer b.gzips.Put(z)
 		if err = z.Reset(bytes.NewReader(wire)); err == nil {
-			body, err = readAll(z, maxDecompressed, 4*len(wire))
+			body, err = readAll(z, record.MaxBody, 4*len(wire))
 		}
 	case "zstd":
 		z := b.zstds.Get().(*zstd.Decoder)
 		defer b.zstds.Put(z)
 		if err = z.Reset(bytes.NewReader(wire)); err == nil {
-			body, err = readAll(z, maxDecompressed, 4*len(wire))
+			body, err = readAll(z, record.MaxBody, 4*len(wire))
 		}
 	default:
-		if body = wire; len(wire) > maxDecompressed {
+		if body = wire; len(wire) > record.MaxBody {
 			err = errOverLimit
 		}
 	}
@@ -108,7 +107,7 @@ func (b *bodies) read(r *http.Request) ([]byte, error) {
 			Cause:  err,
 		}
 	case errors.Is(err, errOverLimit):
-		return nil, tooLarge("The body is over %d bytes when decompressed; send fewer records at a time", maxDecompressed)
+		return nil, tooLarge("The body is over %d bytes when decompressed; send fewer records at a time", record.MaxBody)
 	case err != nil:
 		return nil, &api.Error{
 			Status: http.StatusBadRequest,

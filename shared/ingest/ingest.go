@@ -83,11 +83,6 @@ func (h *handler) serve(w *api.Response, r *http.Request) error {
 	if err != nil {
 		return refusal(err, project)
 	}
-	rejected := slog.Int("rejected", len(batch.Rejected))
-	if len(batch.Records) == 0 && len(batch.Rejected) > 0 {
-		w.Log(slog.Int("accepted", 0), slog.Int("duplicates", 0), rejected)
-		return invalid(batch)
-	}
 	var result store.Result
 	if len(batch.Records) > 0 {
 		// A client that hangs up does not take back what it sent.
@@ -97,7 +92,10 @@ func (h *handler) serve(w *api.Response, r *http.Request) error {
 			return unavailable(err)
 		}
 	}
-	w.Log(slog.Int("accepted", result.Accepted), slog.Int("duplicates", result.Duplicates), rejected)
+	w.Log(slog.Int("accepted", result.Accepted), slog.Int("duplicates", result.Duplicates), slog.Int("rejected", len(batch.Rejected)))
+	if len(batch.Records) == 0 && len(batch.Rejected) > 0 {
+		return invalid(batch)
+	}
 	if batch.Rejected == nil {
 		batch.Rejected = []record.Rejection{} // [] and not null
 	}

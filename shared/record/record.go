@@ -8,12 +8,13 @@ import "time"
 
 // Limits of the wire format. They hold in every host.
 const (
-	MaxRecords    = 5000    // records in one body
-	MaxBytes      = 4 << 20 // bytes of one record's JSON: a libSQL server refuses a row above 5,000,000
-	MaxDepth      = 512     // nesting of profiling_data or of an extra field: PHP's limit; SQLite's JSON functions end at 1,000
-	MaxAttributes = 1000    // extra fields of one record
-	MaxProject    = 50      // characters of a project's name
-	maxDetails    = 20      // problems listed for one record
+	MaxRecords    = 5000     // records in one body
+	MaxBody       = 32 << 20 // bytes of one body, decompressed
+	MaxBytes      = 4 << 20  // bytes of one record's JSON: a libSQL server refuses a row above 5,000,000
+	MaxDepth      = 512      // nesting of profiling_data or of an extra field: PHP's limit; SQLite's JSON functions end at 1,000
+	MaxAttributes = 1000     // extra fields of one record
+	MaxProject    = 50       // characters of a project's name
+	maxDetails    = 20       // problems listed for one record
 	maxAhead      = time.Hour
 )
 

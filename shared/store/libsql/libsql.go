@@ -95,10 +95,7 @@ func (db *DB) write(ctx context.Context, statement string, args ...any) (rows in
 	pause := firstPause
 	for try := 1; ; try++ {
 		rows, err = db.try(ctx, statement, args...)
-		if err == nil {
-			return rows, nil
-		}
-		if missingTable(err) {
+		if err != nil && missingTable(err) {
 			if err = db.ensureSchema(ctx); err == nil {
 				rows, err = db.try(ctx, statement, args...)
 			}
@@ -119,25 +116,33 @@ func (db *DB) write(ctx context.Context, statement string, args ...any) (rows in
 	}
 }
 
-// try runs a statement once. The driver has no timeout of its own, and panics on answers that it does not
-// expect.
+// try runs a statement once and counts the rows that it returns.
 func (db *DB) try(ctx context.Context, statement string, args ...any) (count int, err error) {
+	err = db.query(ctx, func(*sql.Rows) error { count++; return nil }, statement, args...)
+	return count, err
+}
+
+// query runs a statement once and calls scan for each row. Its error is the driver's, which has no timeout of
+// its own and panics on answers that it does not expect.
+func (db *DB) query(ctx context.Context, scan func(*sql.Rows) error, statement string, args ...any) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			count, err = 0, fmt.Errorf("driver panic: %v", p)
+			err = fmt.Errorf("driver panic: %v", p)
 		}
 	}()
 	rows, err := db.pool.QueryContext(ctx, statement, args...)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		count++
+		if err := scan(rows); err != nil {
+			return err
+		}
 	}
-	return count, rows.Err()
+	return rows.Err()
 }
 
 // ensureSchema makes what is missing of the schema, one statement at a time.

@@ -3,7 +3,6 @@ package libsql
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/bitville/listener/shared/store"
@@ -30,28 +29,11 @@ func scalar[T any](ctx context.Context, db *DB, query string, args ...any) (valu
 	return value, err
 }
 
-// read runs a query and calls scan for each row. Its error is a *store.Unavailable. The driver panics on
-// answers that it does not expect.
-func (db *DB) read(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
-	defer cancel()
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("driver panic: %v", p)
-		}
-		if err != nil {
-			err, _ = explain(ctx, err)
-		}
-	}()
-	rows, err := db.pool.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
+// read is query for readers: its error is a *store.Unavailable.
+func (db *DB) read(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
+	if err := db.query(ctx, scan, query, args...); err != nil {
+		unavailable, _ := explain(ctx, err)
+		return unavailable
 	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return nil
 }
