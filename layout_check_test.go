@@ -61,6 +61,7 @@ const (
 	tests    layer = "tests" // of the repository, and of the functions as their hosts run them
 	lambda   layer = "a lambda"
 	localdev layer = "localdev"
+	part     layer = "a part of localdev"
 	function layer = "a function"
 	shared   layer = "shared"
 	nowhere  layer = "outside the layout"
@@ -81,6 +82,8 @@ func placeOf(dir string) place {
 		return place{layer: shared}
 	case dir == "localdev":
 		return place{layer: localdev}
+	case parts[0] == "localdev":
+		return place{layer: part}
 	case parts[0] == "functions" && len(parts) == 3 && parts[2] == "lambda":
 		return place{lambda, parts[1]}
 	case parts[0] == "functions" && len(parts) > 1:
@@ -92,7 +95,8 @@ func placeOf(dir string) place {
 // allowed are the layers that a layer may import.
 var allowed = map[layer][]layer{
 	lambda:   {function, shared},
-	localdev: {function, shared},
+	localdev: {function, shared, part},
+	part:     {shared, part},
 	function: {shared},
 	shared:   {shared},
 }

@@ -70,6 +70,8 @@ func TestLayoutRules(t *testing.T) {
 			"functions/a/a_test.go":             "package a_test\nimport _ " + m + `functions/a"`,
 			"functions/a/lambda/main.go":        "package main\nimport (\n_ " + m + "functions/a\"\n_ " + m + "shared/store\"\n\"os\"\n_ \"github.com/aws/aws-lambda-go/lambda\"\n)\nfunc main() { os.Exit(1) }",
 			"localdev/main.go":                  "package main\nimport (\n_ " + m + "functions/a\"\n_ " + m + "shared/store\"\n\"os\"\n)\nfunc main() { os.Exit(len(os.Environ())) }",
+			"localdev/parts/parts.go":           "package parts\nimport _ " + m + `shared/store"`,
+			"localdev/serve.go":                 "package main\nimport _ " + m + `localdev/parts"`,
 			"localdev/main_test.go":             "package main_test\nimport \"os\"\nvar _ = os.Getenv",
 			"shared/store/store.go":             "package store\nimport _ " + m + `shared/record"`,
 			"shared/store/open.go":              "package store\nimport _ \"modernc.org/sqlite\"",
@@ -135,7 +137,9 @@ func TestLayoutRules(t *testing.T) {
 		{"Go in the root", map[string]string{"listener.go": "package listener"}, []string{"listener.go:1: Go code in ., which holds none"}},
 		{"Go in a folder of its own", map[string]string{"cmd/listener/main.go": "package main"}, []string{"cmd/listener/main.go:1: Go code in cmd/listener, which holds none"}},
 		{"Go beside the functions", map[string]string{"functions/all.go": "package functions"}, []string{"functions/all.go:1: Go code in functions, which holds none"}},
-		{"Go below localdev", map[string]string{"localdev/parts/parts.go": "package parts"}, []string{"localdev/parts/parts.go:1: Go code in localdev/parts, which holds none"}},
+		{"a part of localdev that imports a function", map[string]string{"localdev/parts/parts.go": "package parts\nimport _ " + m + `functions/a"`}, []string{"localdev/parts/parts.go:2: a part of localdev imports a function: functions/a"}},
+		{"a main below localdev", map[string]string{"localdev/parts/main.go": "package main"}, []string{"localdev/parts/main.go:1: package main in a part of localdev; main stands in localdev and functions/*/lambda alone"}},
+		{"a part that shared imports", map[string]string{"localdev/parts/parts.go": "package parts", "shared/x/x.go": "package x\nimport _ " + m + `localdev/parts"`}, []string{"shared/x/x.go:2: shared imports a part of localdev: localdev/parts"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tree := make(fstest.MapFS)

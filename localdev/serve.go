@@ -66,7 +66,7 @@ func newHandler(cfg config.Config, log *slog.Logger, db recordStore) http.Handle
 	for _, path := range health.Paths {
 		functions[path] = healthHandler
 	}
-	nowhere := api.New(log, nil)
+	nowhere := api.New(api.Config{Log: log}, nil)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, ok := functions[r.URL.Path]
 		if !ok {

@@ -29,7 +29,8 @@ type Config struct {
 	Store   Store
 	Log     *slog.Logger
 	Now     func() time.Time
-	Version string // of the listener; "(devel)" when it is empty
+	Version string                // of the listener; "(devel)" when it is empty
+	Observe func(api.Observation) // for metrics; may be nil
 }
 
 // New returns the handler of GET /health and GET /ready. /health touches nothing: it says that the process
@@ -37,7 +38,7 @@ type Config struct {
 func New(cfg Config) http.Handler {
 	started := cfg.Now()
 	version := cmp.Or(cfg.Version, "(devel)")
-	return api.New(cfg.Log, api.Routes{
+	return api.New(api.Config{Log: cfg.Log, Observe: cfg.Observe}, api.Routes{
 		"GET /health": func(w *api.Response, _ *http.Request) error {
 			w.Text(http.StatusOK, "OK")
 			return nil

@@ -47,8 +47,22 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Cause }
 
+// Config is what a handler's surroundings need.
+type Config struct {
+	Log     *slog.Logger
+	Observe func(Observation) // told of each request that was answered; may be nil
+}
+
+// Observation is what metrics are made of.
+type Observation struct {
+	Path     string // of the routes; empty when the request met none
+	Status   int
+	Duration time.Duration
+	Bytes    int64 // of the body, on the wire
+}
+
 // New returns the handler of a function: the routes, and 404 and 405 for the rest.
-func New(log *slog.Logger, routes Routes) http.Handler {
+func New(cfg Config, routes Routes) http.Handler {
 	paths := make(map[string]map[string]Handler) // by path, then by method
 	for route, h := range routes {
 		method, path, _ := strings.Cut(route, " ")
@@ -66,14 +80,21 @@ func New(log *slog.Logger, routes Routes) http.Handler {
 		r = r.WithContext(r.Context()) // a copy: net/http looks at its own request's body to answer early
 		r.Body = body
 		id := requestID(r)
+		path := r.URL.EscapedPath()
+		methods := paths[path]
+		if methods == nil {
+			path = ""
+		}
 		w.Header().Set("X-Request-Id", id)
 		defer func() {
 			if p := recover(); p != nil {
 				w.panicked(p)
 			}
-			w.logTo(log, r, id, body.n)
+			w.logTo(cfg.Log, r, id, body.n)
+			if cfg.Observe != nil {
+				cfg.Observe(Observation{Path: path, Status: w.status, Duration: time.Since(w.start), Bytes: body.n})
+			}
 		}()
-		methods := paths[r.URL.EscapedPath()]
 		h, ok := methods[r.Method]
 		if !ok {
 			h = unrouted(methods)

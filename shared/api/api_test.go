@@ -61,7 +61,7 @@ func serve(t testing.TB, h api.Handler, r *http.Request) (*httptest.ResponseReco
 	t.Helper()
 	var log logLines
 	w := httptest.NewRecorder()
-	api.New(log.logger(slog.LevelDebug), api.Routes{r.Method + " " + r.URL.Path: h}).ServeHTTP(w, r)
+	api.New(api.Config{Log: log.logger(slog.LevelDebug)}, api.Routes{r.Method + " " + r.URL.Path: h}).ServeHTTP(w, r)
 	return w, &log
 }
 
@@ -122,7 +122,7 @@ func TestRequestID(t *testing.T) {
 				}
 				var log logLines
 				w := httptest.NewRecorder()
-				api.New(log.logger(slog.LevelInfo), api.Routes{"GET /here": ok}).ServeHTTP(w, r)
+				api.New(api.Config{Log: log.logger(slog.LevelInfo)}, api.Routes{"GET /here": ok}).ServeHTTP(w, r)
 				got := w.Result().Header.Values("X-Request-Id")
 				require.Len(t, got, 1)
 				require.Equal(t, got[0], log.one(t)["request_id"])

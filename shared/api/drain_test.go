@@ -26,7 +26,7 @@ func refusing(t *testing.T) (*httptest.Server, *logLines) {
 	refuse := func(status int) api.Handler {
 		return func(*api.Response, *http.Request) error { return &api.Error{Status: status, Text: "Refused"} }
 	}
-	server := httptest.NewUnstartedServer(api.New(log.logger(slog.LevelInfo), api.Routes{
+	server := httptest.NewUnstartedServer(api.New(api.Config{Log: log.logger(slog.LevelInfo)}, api.Routes{
 		"POST /401": refuse(http.StatusUnauthorized),
 		"POST /415": refuse(http.StatusUnsupportedMediaType),
 		"POST /half": func(_ *api.Response, r *http.Request) error {

@@ -112,7 +112,7 @@ func TestPanicBeforeTheAnswer(t *testing.T) {
 // status the client saw: a log of errors alone has it.
 func TestPanicAfterTheAnswer(t *testing.T) {
 	var log logLines
-	h := api.New(log.logger(slog.LevelError), api.Routes{"POST /x": func(w *api.Response, _ *http.Request) error {
+	h := api.New(api.Config{Log: log.logger(slog.LevelError)}, api.Routes{"POST /x": func(w *api.Response, _ *http.Request) error {
 		_ = w.JSON(http.StatusOK, map[string]int{"accepted": 1})
 		panic("of the ledger")
 	}})
@@ -127,7 +127,7 @@ func TestPanicAfterTheAnswer(t *testing.T) {
 
 // The server goes on after a panic.
 func TestPanicsEndOneRequest(t *testing.T) {
-	h := api.New(slog.New(slog.DiscardHandler), api.Routes{
+	h := api.New(api.Config{Log: slog.New(slog.DiscardHandler)}, api.Routes{
 		"GET /panic": func(*api.Response, *http.Request) error { panic("of the ledger") },
 		"GET /ok":    ok,
 	})

@@ -59,7 +59,7 @@ func TestAccessLog(t *testing.T) {
 			r.RemoteAddr = "203.0.113.9:4711"
 			var log logLines
 			w := httptest.NewRecorder()
-			api.New(log.logger(slog.LevelDebug), api.Routes{"POST /x": c.handler}).ServeHTTP(w, r)
+			api.New(api.Config{Log: log.logger(slog.LevelDebug)}, api.Routes{"POST /x": c.handler}).ServeHTTP(w, r)
 			line := log.one(t)
 			require.ElementsMatch(t, append(slices.Clone(always), c.extra...), slices.Collect(maps.Keys(line)))
 			for name, want := range c.want {
@@ -88,7 +88,7 @@ func TestAccessLogLevel(t *testing.T) {
 		{slog.LevelError + 1, fail, 0},
 	} {
 		var log logLines
-		api.New(log.logger(c.level), api.Routes{"GET /x": c.handler}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil))
+		api.New(api.Config{Log: log.logger(c.level)}, api.Routes{"GET /x": c.handler}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil))
 		require.Len(t, log.all(t), c.lines)
 	}
 }
@@ -141,7 +141,7 @@ func TestAccessLogLinesCannotBeForged(t *testing.T) {
 		func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
 	} {
 		var out strings.Builder
-		api.New(slog.New(handler(&out)), nil).ServeHTTP(httptest.NewRecorder(), r)
+		api.New(api.Config{Log: slog.New(handler(&out))}, nil).ServeHTTP(httptest.NewRecorder(), r)
 		require.Equal(t, 1, strings.Count(out.String(), "\n"))
 		require.NotContains(t, out.String(), "\x1b")
 	}
@@ -150,7 +150,7 @@ func TestAccessLogLinesCannotBeForged(t *testing.T) {
 // Requests at one time have a line each.
 func TestAccessLogOfManyRequests(t *testing.T) {
 	var log logLines
-	server := httptest.NewServer(api.New(log.logger(slog.LevelInfo), api.Routes{"GET /x": ok}))
+	server := httptest.NewServer(api.New(api.Config{Log: log.logger(slog.LevelInfo)}, api.Routes{"GET /x": ok}))
 	client := server.Client()
 	const clients, each = 8, 25
 	done := make(chan error, clients)

@@ -35,6 +35,17 @@ type Config struct {
 	Now          func() time.Time
 	Retention    time.Duration // older records are refused
 	MaxBodyBytes int64         // of a body on the wire
+
+	Observe func(api.Observation) // told of each request, for metrics; may be nil
+	Count   func(Count)           // told what became of the records of each request, for metrics; may be nil
+}
+
+// Count says what became of the records of one request.
+type Count struct {
+	Source   string // record.Source.ID
+	Project  string
+	Stored   store.Result
+	Rejected []record.Rejection
 }
 
 // answer is what a 200 says.
@@ -48,7 +59,7 @@ type answer struct {
 // function URL of its own is called.
 func New(path string, source record.Source, cfg Config) http.Handler {
 	h := handler{Config: cfg, source: source, bodies: newBodies(cfg.MaxBodyBytes)}
-	return api.New(cfg.Log, api.Routes{
+	return api.New(api.Config{Log: cfg.Log, Observe: cfg.Observe}, api.Routes{
 		"POST " + path: h.serve,
 		"POST /":       h.serve,
 	})
@@ -91,6 +102,9 @@ func (h *handler) serve(w *api.Response, r *http.Request) error {
 		if result, err = h.Store.Insert(ctx, batch.Records); err != nil {
 			return unavailable(err)
 		}
+	}
+	if h.Count != nil {
+		h.Count(Count{h.source.ID, project, result, batch.Rejected})
 	}
 	w.Log(slog.Int("accepted", result.Accepted), slog.Int("duplicates", result.Duplicates), slog.Int("rejected", len(batch.Rejected)))
 	if len(batch.Records) == 0 && len(batch.Rejected) > 0 {

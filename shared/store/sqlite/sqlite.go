@@ -33,9 +33,9 @@ var statistics string
 const applicationID = 0x42495456
 
 const (
-	// lockTimeout is how long to wait for another process's lock. It is below what an agent waits for an
-	// answer, so that a locked database is told and not timed out.
-	lockTimeout = time.Second
+	// lockTimeout is how long to wait for another process's lock. With the time in the queue it is a second,
+	// below what an agent waits for an answer: a locked database is told and not timed out.
+	lockTimeout = 500 * time.Millisecond
 	// lockPoll is how often the writer tries meanwhile. SQLite's own schedule ends at every 100 ms, which
 	// misses the gaps that a purge by another process leaves between its chunks.
 	lockPoll = 2 * time.Millisecond
@@ -46,6 +46,7 @@ type Config struct {
 	Path        string // of the file; it is made when missing, its folder is not
 	Synchronous string // NORMAL or FULL: what a power cut may cost, see PRAGMA synchronous
 	Now         func() time.Time
+	Observe     func(Commit) // told of each group, by the writer, which waits meanwhile; may be nil
 }
 
 // DB is an open database. Its methods may be called from any goroutine.
@@ -58,7 +59,8 @@ type DB struct {
 
 	queue  chan *job
 	tasks  chan *job
-	queued atomic.Int64 // bytes of the records in queue
+	queued atomic.Int64 // bytes of work in queue and being written
+	pace   atomic.Int64 // bytes of work that the writer does in a second
 	log    wal
 	file   os.FileInfo           // of the database file, as it was opened
 	free   func() (int64, error) // freeSpace, or what a test makes of it
@@ -84,6 +86,7 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 		stop:  make(chan struct{}),
 	}
 	db.free = db.freeSpace
+	db.pace.Store(firstPace)
 	defer func() {
 		if err != nil {
 			_ = db.pool.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/bitville/listener/shared/record"
@@ -14,22 +15,27 @@ const insertSQL = `INSERT INTO profiling_data
 	(correlation_id, project, source, timestamp, duration_ms, name, attributes, payload, digest, created_at)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 
-// The queue in front of the writer is bounded in every way that it could grow: what finds it full, or has
-// waited too long in it, is refused and may be sent again.
+// The queue in front of the writer is bounded by time: what finds more in it than the writer does in
+// maxQueueTime is refused at once, what has waited that long all the same (the disk stalls, another process
+// has the lock) is refused then; both may be sent again. With lockTimeout on top an answer takes a second.
 const (
-	maxQueuedJobs  = 4096
-	maxQueuedBytes = 64 << 20
-	maxQueueTime   = time.Second
-	maxGroupJobs   = 256     // of one transaction
-	maxGroupBytes  = 4 << 20 // of one transaction: what is behind it waits no longer than this takes
+	maxQueueTime  = 500 * time.Millisecond
+	maxQueuedJobs = 4096
+	maxGroupJobs  = 256     // of one transaction
+	maxGroupBytes = 4 << 20 // of one transaction: what is behind it waits no longer than this takes
+
+	recordBytes = 1 << 10   // what a row costs beside its content, as bytes that are written in the time
+	firstPace   = 64 << 20  // bytes a second that the writer is taken to do, until it has shown
+	minPace     = 4 << 20   // and never less: one stall is no measure
+	paceBytes   = 256 << 10 // the smallest group that shows it: of a smaller one most is the commit itself
 )
 
 // job is one caller's work for the writer. The writer answers on done, which has room for the answer.
 type job struct {
 	records []record.Record
-	bytes   int64
-	queued  time.Time
+	bytes   int64                 // of work: see recordBytes
 	task    func(*sql.Conn) error // for a job of tasks
+	taken   atomic.Bool           // by the writer, or back by the caller
 	done    chan outcome
 }
 
@@ -42,10 +48,10 @@ type outcome struct {
 // *store.Unavailable: the records may or may not have been stored, and sending them again is safe. When ctx
 // ends first the caller is let go, but what is queued is stored all the same.
 func (db *DB) Insert(ctx context.Context, records []record.Record) (store.Result, error) {
-	j := &job{records: records, queued: time.Now(), done: make(chan outcome, 1)}
+	j := &job{records: records, done: make(chan outcome, 1)}
 	for i := range records {
 		r := &records[i]
-		j.bytes += int64(len(r.Payload) + len(r.Attributes) + len(r.Name))
+		j.bytes += int64(recordBytes + len(r.Payload) + len(r.Attributes) + len(r.Name))
 	}
 	if err := db.enqueue(j); err != nil {
 		return store.Result{}, err
@@ -65,10 +71,10 @@ func (db *DB) enqueue(j *job) error {
 	if db.closed {
 		return errClosed
 	}
-	if db.queued.Add(j.bytes) > maxQueuedBytes {
-		db.queued.Add(-j.bytes)
-		return errQueueFull
+	if err := db.Admit(); err != nil {
+		return err
 	}
+	db.queued.Add(j.bytes)
 	select {
 	case db.queue <- j:
 		return nil
@@ -76,6 +82,15 @@ func (db *DB) enqueue(j *job) error {
 		db.queued.Add(-j.bytes)
 		return errQueueFull
 	}
+}
+
+// Admit tells at once whether Insert would find the queue full: a *store.Unavailable, or nil. Who asks before it
+// reads and decodes a body does not do so for nothing.
+func (db *DB) Admit() error {
+	if time.Duration(float64(db.queued.Load())/float64(db.pace.Load())*float64(time.Second)) > maxQueueTime || len(db.queue) == cap(db.queue) {
+		return errQueueFull
+	}
+	return nil
 }
 
 // do runs a task on the writing connection, between two transactions.
@@ -91,12 +106,22 @@ func (db *DB) do(ctx context.Context, task func(*sql.Conn) error) error {
 	return (<-j.done).err
 }
 
+// wait returns what the writer answers. What the writer does not begin within maxQueueTime is taken back, and
+// is not stored.
 func (j *job) wait(ctx context.Context) (store.Result, error) {
-	select {
-	case o := <-j.done:
-		return o.result, o.err
-	case <-ctx.Done():
-		return store.Result{}, &store.Unavailable{Reason: "the database did not answer in time", RetryAfter: 5 * time.Second, Err: ctx.Err()}
+	late := time.NewTimer(maxQueueTime)
+	defer late.Stop()
+	for {
+		select {
+		case o := <-j.done:
+			return o.result, o.err
+		case <-late.C:
+			if j.taken.CompareAndSwap(false, true) {
+				return store.Result{}, errQueueFull
+			}
+		case <-ctx.Done():
+			return store.Result{}, &store.Unavailable{Reason: "the database did not answer in time", RetryAfter: 5 * time.Second, Err: ctx.Err()}
+		}
 	}
 }
 
@@ -140,17 +165,28 @@ func (db *DB) collect(group []*job) []*job {
 	return group
 }
 
+// Commit tells how one group went.
+type Commit struct {
+	Requests int // that shared the transaction
+	Records  int
+	Took     time.Duration // from BEGIN to COMMIT, with the wait for another process's lock
+	Err      error
+}
+
 // commit stores the records of a group in one transaction and answers every job of it.
 func (db *DB) commit(group []*job) {
-	now := time.Now()
+	start := time.Now()
 	live := group[:0]
+	c := Commit{}
+	var bytes int64
 	for _, j := range group {
-		db.queued.Add(-j.bytes)
-		if now.Sub(j.queued) > maxQueueTime {
-			j.done <- outcome{err: errQueueFull}
+		if !j.taken.CompareAndSwap(false, true) {
+			db.queued.Add(-j.bytes)
 			continue
 		}
 		live = append(live, j)
+		c.Records += len(j.records)
+		bytes += j.bytes
 	}
 	if len(live) == 0 {
 		return
@@ -159,6 +195,15 @@ func (db *DB) commit(group []*job) {
 	var results []store.Result
 	if err == nil {
 		results, err = db.transact(live)
+	}
+	c.Requests, c.Took, c.Err = len(live), time.Since(start), err
+	db.queued.Add(-bytes) // only now: what is being written is waited for too
+	if bytes >= paceBytes && err == nil {
+		shown := int64(float64(bytes) / c.Took.Seconds())
+		db.pace.Store(max(minPace, (7*db.pace.Load()+shown)/8))
+	}
+	if db.cfg.Observe != nil {
+		db.cfg.Observe(c)
 	}
 	for i, j := range live {
 		if err != nil {

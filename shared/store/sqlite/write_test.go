@@ -137,41 +137,65 @@ func holdWriter(db *DB) (release func()) {
 
 func TestQueueIsBounded(t *testing.T) {
 	big := storetest.Record(0)
-	big.Payload = []byte("{" + strings.Repeat(" ", maxQueuedBytes/4) + "}")
+	big.Payload = []byte("{" + strings.Repeat(" ", firstPace/8) + "}") // an eighth of a second
 	for name, fill := range map[string]struct {
-		job   []record.Record
-		until int
+		record record.Record
+		until  int
 	}{
-		"by count": {storetest.Records(0, 1), maxQueuedJobs},
-		"by bytes": {[]record.Record{big}, 3},
+		"by count": {storetest.Record(0), maxQueuedJobs},
+		"by time":  {big, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := open(t)
 			release := holdWriter(db)
-			defer release()
+			var done sync.WaitGroup
 			for range fill.until {
-				require.NoError(t, db.enqueue(&job{records: fill.job, bytes: int64(len(fill.job[0].Payload)), queued: time.Now(), done: make(chan outcome, 1)}))
+				done.Go(func() { _, _ = db.Insert(context.Background(), []record.Record{fill.record}) })
 			}
+			require.Eventually(t, func() bool { return db.Admit() != nil }, 5*time.Second, time.Microsecond)
 			start := time.Now()
-			_, err := db.Insert(t.Context(), []record.Record{big})
+			_, err := db.Insert(t.Context(), storetest.Records(1, 2))
 			require.Equal(t, "the queue to the database is full", whyNot(t, err))
-			require.Less(t, time.Since(start), time.Second, "refused at once and not by a time-out")
+			require.Less(t, time.Since(start), maxQueueTime, "refused at once and not by a time-out")
+			release()
+			done.Wait()
+			require.Eventually(t, func() bool { return db.queued.Load() == 0 }, 5*time.Second, time.Millisecond)
+			require.NoError(t, db.Admit())
+			_, err = db.Insert(t.Context(), storetest.Records(1, 2))
+			require.NoError(t, err)
 		})
 	}
-	t.Run("by time", func(t *testing.T) {
-		db := open(t)
-		release := holdWriter(db)
-		late := &job{records: storetest.Records(0, 1), queued: time.Now().Add(-maxQueueTime), done: make(chan outcome, 1)}
-		fresh := &job{records: storetest.Records(1, 2), queued: time.Now(), done: make(chan outcome, 1)}
-		require.NoError(t, db.enqueue(late))
-		require.NoError(t, db.enqueue(fresh))
-		release()
-		_, err := late.wait(t.Context())
-		require.Equal(t, "the queue to the database is full", whyNot(t, err))
-		_, err = fresh.wait(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, 1, count(t, db))
-	})
+}
+
+// What waits too long is taken back: it is refused while the writer is still busy, and not stored later.
+func TestQueueTime(t *testing.T) {
+	db := open(t)
+	release := holdWriter(db)
+	_, err := db.Insert(t.Context(), storetest.Records(0, 1))
+	require.Equal(t, "the queue to the database is full", whyNot(t, err))
+	release()
+	result, err := db.Insert(t.Context(), storetest.Records(1, 2))
+	require.NoError(t, err)
+	require.Equal(t, store.Result{Accepted: 1}, result)
+	require.Equal(t, 1, count(t, db), "the one that was refused is not stored")
+	require.Zero(t, db.queued.Load())
+}
+
+// The writer learns how much it does in a second from groups that are large enough to show it.
+func TestPace(t *testing.T) {
+	var groups []Commit
+	db := open(t)
+	db.cfg.Observe = func(c Commit) { groups = append(groups, c) }
+	_, err := db.Insert(t.Context(), storetest.Records(0, 1))
+	require.NoError(t, err)
+	require.EqualValues(t, firstPace, db.pace.Load(), "a small group shows nothing")
+	_, err = db.Insert(t.Context(), storetest.Records(1, 2+paceBytes/recordBytes))
+	require.NoError(t, err)
+	require.NotEqualValues(t, firstPace, db.pace.Load())
+	require.Len(t, groups, 2)
+	require.Equal(t, []int{1, 1}, []int{groups[0].Requests, groups[1].Requests})
+	require.Equal(t, []int{1, 1 + paceBytes/recordBytes}, []int{groups[0].Records, groups[1].Records})
+	require.Positive(t, groups[1].Took)
 }
 
 func TestLockedByAnotherProcess(t *testing.T) {
@@ -285,7 +309,7 @@ func TestCloseStoresWhatIsQueued(t *testing.T) {
 	db, err := Open(t.Context(), Config{Path: path, Synchronous: "FULL", Now: time.Now})
 	require.NoError(t, err)
 	release := holdWriter(db)
-	waiting := &job{records: storetest.Records(0, 2), queued: time.Now(), done: make(chan outcome, 1)}
+	waiting := &job{records: storetest.Records(0, 2), done: make(chan outcome, 1)}
 	require.NoError(t, db.enqueue(waiting))
 	closed := make(chan error)
 	go func() { closed <- db.Close() }()
