@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -16,69 +15,62 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/clientip"
 )
 
-// Config holds the settings. The tags are the documentation: the README's table is held equal to them.
+// Config holds the settings. The tags are the documentation: the README's table is held equal to them. What is
+// only for the listener (the one process) or for ingest is not read, and not judged, where that is not done.
 type Config struct {
 	Keys []auth.Key // from BITVILLE_API_KEY_<PROJECT> and BITVILLE_API_KEYS
 
-	DBPath        string        `env:"BITVILLE_DB_PATH" doc:"The SQLite database, a file; it is made when missing. This or BITVILLE_DB_URL is required"`
-	DBURL         string        `env:"BITVILLE_DB_URL" doc:"The libSQL server, libsql://, https:// or http://, instead of a file. The only choice on AWS Lambda"`
-	DBAuthToken   auth.Secret   `env:"BITVILLE_DB_AUTH_TOKEN" doc:"The token that the libSQL server asks for"`
-	DBSynchronous string        `env:"BITVILLE_DB_SYNCHRONOUS" envDefault:"NORMAL" one:"NORMAL FULL" doc:"What a power cut may cost: NORMAL the last second, FULL nothing"`
-	Retention     time.Duration `env:"BITVILLE_RETENTION" envDefault:"168h" like:"a Go duration above 0, such as 168h" doc:"How long records are kept, by their timestamp; older ones are refused, and purged every hour"`
-	ListenAddr    string        `env:"BITVILLE_LISTEN_ADDR" envDefault:":8443" doc:"Where HTTPS is served, host:port"`
-	TLSCertPath   string        `env:"BITVILLE_TLS_CERT_PATH" doc:"The certificate chain, PEM. Without it a self-signed pair is made beside the database, or in the working folder when that is a server, and kept"`
-	TLSKeyPath    string        `env:"BITVILLE_TLS_KEY_PATH" doc:"The certificate's private key, PEM"`
-	MaxBodyBytes  int64         `env:"BITVILLE_MAX_BODY_BYTES" envDefault:"4194304" like:"a whole number of bytes above 0 and at most 33554432, such as 4194304" doc:"The largest request body on the wire, in bytes; at most 33554432, which is the limit once decompressed"`
-	LogLevel      slog.Level    `env:"BITVILLE_LOG_LEVEL" envDefault:"info" one:"debug info warn error" doc:"The least level that is logged; each request is a line at info, or at error for a 5xx"`
-	LogFormat     string        `env:"BITVILLE_LOG_FORMAT" one:"text json" doc:"The log's format; text on a terminal and json elsewhere when it is not set"`
+	DBPath                string           `env:"BITVILLE_DB_PATH" doc:"The SQLite database, a file; it is made when missing. This or BITVILLE_DB_URL is required"`
+	DBURL                 string           `env:"BITVILLE_DB_URL" doc:"The libSQL server, libsql://, https:// or http://, instead of a file. The only choice on AWS Lambda"`
+	DBAuthToken           auth.Secret      `env:"BITVILLE_DB_AUTH_TOKEN" doc:"The token that the libSQL server asks for"`
+	DBSynchronous         string           `env:"BITVILLE_DB_SYNCHRONOUS" envDefault:"NORMAL" one:"NORMAL FULL" doc:"What a power cut may cost: NORMAL the last second, FULL nothing"`
+	Retention             time.Duration    `env:"BITVILLE_RETENTION" envDefault:"168h" like:"a Go duration above 0, such as 168h" doc:"How long records are kept, by their timestamp; older ones are refused, and purged every hour"`
+	ListenAddr            string           `env:"BITVILLE_LISTEN_ADDR" only:"listener" envDefault:":8443" like:"host:port with the port's number, such as :8443" doc:"Where HTTPS is served, host:port"`
+	UDPAddr               string           `env:"BITVILLE_UDP_ADDR" only:"listener" like:"host:port with the port's number, such as :8443" doc:"Where records are taken over UDP, host:port; off when it is not set. The port may be that of HTTPS"`
+	TLSCertPath           string           `env:"BITVILLE_TLS_CERT_PATH" only:"listener" doc:"The certificate chain, PEM. Without it a self-signed pair is made beside the database, or in the working folder when that is a server, and kept"`
+	TLSKeyPath            string           `env:"BITVILLE_TLS_KEY_PATH" only:"listener" doc:"The certificate's private key, PEM"`
+	ACMEDomains           []string         `env:"BITVILLE_ACME_DOMAINS" only:"listener" like:"full names with commas between them, such as listener.example.com: no address, port or wildcard, other letters than ASCII as xn--" doc:"The names to get certificates for by ACME, with commas between them, instead of files. The authority must reach the listener by each of them at port 443"`
+	ACMEEmail             string           `env:"BITVILLE_ACME_EMAIL" only:"listener" like:"an address alone, such as ops@example.com" doc:"Where the authority may write to when a certificate is in trouble"`
+	ACMEDirectoryURL      string           `env:"BITVILLE_ACME_DIRECTORY_URL" only:"listener" envDefault:"https://acme-v02.api.letsencrypt.org/directory" like:"an https:// URL, such as https://acme-v02.api.letsencrypt.org/directory" doc:"The authority's ACME directory"`
+	ACMECacheDir          string           `env:"BITVILLE_ACME_CACHE_DIR" only:"listener" doc:"The folder that keeps the ACME account and certificates. Without it acme beside the database, or in the working folder when that is a server"`
+	MaxConnections        int              `env:"BITVILLE_MAX_CONNECTIONS" only:"listener" envDefault:"2048" like:"a whole number, at least 16, such as 2048" doc:"How many connections are served at one time, a quarter of them for one client address (IPv6: a /64). Beyond that a new one takes the place of the one that has asked nothing for longest"`
+	MaxBodyBytes          int64            `env:"BITVILLE_MAX_BODY_BYTES" only:"ingest" envDefault:"4194304" like:"a whole number of bytes above 0 and at most 33554432, such as 4194304" doc:"The largest request body on the wire, in bytes; at most 33554432, which is the limit once decompressed"`
+	AuthFailuresPerMinute int              `env:"BITVILLE_AUTH_FAILURES_PER_MINUTE" only:"ingest" envDefault:"100" like:"a whole number above 0, such as 100" doc:"How many requests without a valid key a client address (IPv6: a /64) may send in a minute; more are answered 429. A valid key is never held up"`
+	TrustedProxies        clientip.Proxies `env:"BITVILLE_TRUSTED_PROXIES" only:"ingest" like:"addresses and CIDRs with commas between them, such as 127.0.0.1,10.0.0.0/8" doc:"The reverse proxies whose X-Forwarded-For is believed, addresses and CIDRs with commas between them. Without it no header is"`
+	MetricsAddr           string           `env:"BITVILLE_METRICS_ADDR" only:"listener" like:"host:port with the port's number, such as 127.0.0.1:9464" doc:"Where /metrics (Prometheus) and /debug/pprof/ are served, without a key and over plain HTTP, host:port such as 127.0.0.1:9464; off when it is not set"`
+	LogLevel              slog.Level       `env:"BITVILLE_LOG_LEVEL" envDefault:"info" one:"debug info warn error" doc:"The least level that is logged; each request is a line at info, or at error for a 5xx"`
+	LogFormat             string           `env:"BITVILLE_LOG_FORMAT" one:"text json" doc:"The log's format; text on a terminal and json elsewhere when it is not set"`
 }
-
-// Settings that are not fields.
-const (
-	keyPrefix = "BITVILLE_API_KEY_"
-	keysName  = "BITVILLE_API_KEYS"
-)
 
 // Load reads the settings of the one-process listener from environ, which has the form of os.Environ. An
 // empty variable counts as not set, but for a key's. The error joins every problem; warnings are for the log.
 func Load(environ []string) (cfg Config, warnings []string, err error) {
-	return load(environ, true, oneDatabase)
+	return load(environ, reader{listener: true, ingest: true, database: oneDatabase})
 }
 
 // LoadCommand reads the settings of a command on the listener's database likewise. It needs no API keys, so
 // that it runs where they are not.
 func LoadCommand(environ []string) (cfg Config, warnings []string, err error) {
-	return load(environ, false, oneDatabase)
-}
-
-func oneDatabase(c *Config) error {
-	switch {
-	case c.DBPath == "" && c.DBURL == "":
-		return errors.New("BITVILLE_DB_PATH is not set: name the database file, such as /var/lib/bitville/bitville.db")
-	case c.DBPath != "" && c.DBURL != "":
-		return errors.New("BITVILLE_DB_PATH and BITVILLE_DB_URL are both set: a listener has one database")
-	}
-	return nil
+	return load(environ, reader{database: oneDatabase})
 }
 
 // LoadFunction reads the settings of a Lambda function likewise. It needs a remote database, for a function
 // loses its files; and API keys only when it has callers to tell apart.
 func LoadFunction(environ []string, needsKeys bool) (cfg Config, warnings []string, err error) {
-	return load(environ, needsKeys, func(c *Config) error {
-		switch {
-		case c.DBPath != "":
-			return errors.New("BITVILLE_DB_PATH is set: a function loses its files; set BITVILLE_DB_URL to a libSQL server instead")
-		case c.DBURL == "":
-			return errors.New("BITVILLE_DB_URL is not set: name a libSQL server, such as libsql://bitville-yours.turso.io")
-		}
-		return nil
-	})
+	return load(environ, reader{lambda: true, ingest: needsKeys, database: remoteDatabase})
 }
 
-func load(environ []string, needsKeys bool, database func(*Config) error) (cfg Config, warnings []string, err error) {
+// reader is who reads the settings.
+type reader struct {
+	listener, ingest bool // reads what is only for them; API keys are for ingest
+	lambda           bool // runs where what is for the listener does nothing
+	database         func(*Config) error
+}
+
+func load(environ []string, by reader) (cfg Config, warnings []string, err error) {
 	vars := make(map[string]string)
 	for _, v := range environ {
 		if name, value, _ := strings.Cut(v, "="); strings.HasPrefix(name, "BITVILLE_") {
@@ -86,83 +78,43 @@ func load(environ []string, needsKeys bool, database func(*Config) error) (cfg C
 		}
 	}
 	var problems []error
-	if needsKeys {
+	if by.ingest {
 		cfg.Keys, warnings, problems = readKeys(vars)
 	}
-	known := knownNames()
-	set := make(map[string]string)
-	for name, value := range vars {
-		if strings.HasPrefix(name, keyPrefix) || name == keysName {
-			continue
-		}
-		if !slices.Contains(known, name) {
-			warnings = append(warnings, name+" is not a setting of this listener and does nothing")
-		}
-		if value != "" {
-			set[name] = value
-		}
-	}
+	set, more := by.settings(vars)
+	warnings = append(warnings, more...)
 	problems = append(problems, checkChoices(set)...)
 	if err := env.ParseWithOptions(&cfg, env.Options{Environment: set}); err != nil {
 		problems = append(problems, named(err, set)...)
 	}
-	problems = append(problems, database(&cfg))
-	problems = append(problems, cfg.check(set)...)
+	problems = append(problems, by.database(&cfg))
+	more, wrong := cfg.check(set)
+	warnings = append(warnings, more...)
+	problems = append(problems, wrong...)
 	slices.Sort(warnings)
 	return cfg, warnings, errors.Join(problems...)
 }
 
-// check tells what no single variable's type can.
-func (c *Config) check(set map[string]string) (problems []error) {
-	if c.DBURL != "" {
-		if err := checkURL(c.DBURL); err != nil {
-			problems = append(problems, fmt.Errorf("BITVILLE_DB_URL %w", err))
+// settings returns the variables that are fields and that the reader reads, and warns of those that do nothing.
+func (by reader) settings(vars map[string]string) (set map[string]string, warnings []string) {
+	only := make(map[string]string)
+	eachField(func(field reflect.StructField, name string) { only[name] = field.Tag.Get("only") })
+	set = make(map[string]string)
+	for name, value := range vars {
+		what, known := only[name]
+		switch {
+		case strings.HasPrefix(name, keyPrefix) || name == keysName:
+		case !known:
+			warnings = append(warnings, unknown(name))
+		case value == "" || what == "ingest" && !by.ingest:
+		case what == "listener" && by.lambda:
+			warnings = append(warnings, name+" does nothing on AWS Lambda")
+		case what == "listener" && !by.listener:
+		default:
+			set[name] = value
 		}
 	}
-	inRange := map[string]bool{
-		"BITVILLE_RETENTION":      c.Retention > 0,
-		"BITVILLE_MAX_BODY_BYTES": 0 < c.MaxBodyBytes && c.MaxBodyBytes <= record.MaxBody,
-	}
-	eachField(func(field reflect.StructField, name string) {
-		if ok, has := inRange[name]; has && !ok && set[name] != "" {
-			problems = append(problems, fmt.Errorf("%s is %q: set %s", name, set[name], field.Tag.Get("like")))
-		}
-	})
-	if (c.TLSCertPath == "") != (c.TLSKeyPath == "") {
-		problems = append(problems, errors.New("BITVILLE_TLS_CERT_PATH and BITVILLE_TLS_KEY_PATH go together: set both or neither"))
-	}
-	return problems
-}
-
-// checkURL tells what is wrong with a database's URL, without repeating it: a token may be in it.
-func checkURL(text string) error {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return errors.New("is not a URL: set one such as libsql://bitville-yours.turso.io")
-	case u.Scheme != "libsql" && u.Scheme != "https" && u.Scheme != "http":
-		return errors.New("must begin with libsql://, https:// or http://; a file is set with BITVILLE_DB_PATH")
-	case u.Hostname() == "":
-		return errors.New("names no host: set one such as libsql://bitville-yours.turso.io")
-	case u.User != nil || u.RawQuery != "":
-		return errors.New("must hold nothing but the server's address; a token is set with BITVILLE_DB_AUTH_TOKEN")
-	}
-	return nil
-}
-
-// eachField calls f for each setting's struct field.
-func eachField(f func(field reflect.StructField, name string)) {
-	t := reflect.TypeFor[Config]()
-	for i := range t.NumField() {
-		if name := t.Field(i).Tag.Get("env"); name != "" {
-			f(t.Field(i), name)
-		}
-	}
-}
-
-func knownNames() (names []string) {
-	eachField(func(_ reflect.StructField, name string) { names = append(names, name) })
-	return names
+	return set, warnings
 }
 
 // checkChoices holds the variables that have a few allowed values against them, and takes a bad one out
@@ -189,7 +141,11 @@ func named(err error, set map[string]string) (problems []error) {
 		if parse, ok := errors.AsType[env.ParseError](err); ok {
 			field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
 			name := field.Tag.Get("env")
-			err = fmt.Errorf("%s is %q: set %s", name, set[name], field.Tag.Get("like"))
+			what := fmt.Sprintf("%s is %q", name, set[name])
+			if parse.Type == reflect.TypeFor[clientip.Proxies]() {
+				what = fmt.Sprintf("%s: %v", name, parse.Err) // says which entry is wrong
+			}
+			err = fmt.Errorf("%s: set %s", what, field.Tag.Get("like"))
 			delete(set, name)
 		}
 		problems = append(problems, err)
@@ -204,27 +160,4 @@ func (c *Config) NewLog(w io.Writer, terminal bool) *slog.Logger {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
-}
-
-// Setting documents one variable.
-type Setting struct {
-	Name    string
-	Default string
-	Doc     string
-}
-
-// Settings lists all variables, in the order of the README's table.
-func Settings() []Setting {
-	settings := []Setting{
-		{keyPrefix + "<PROJECT>", "", "The project's API key, or several with commas between them while one replaces another. The project is the rest of the name in lower case"},
-		{keysName, "", `The keys of all projects as JSON, {"shop":"key[,key…]",…}; may stand beside the former for other projects`},
-	}
-	eachField(func(field reflect.StructField, name string) {
-		doc := field.Tag.Get("doc")
-		if choices := strings.Fields(field.Tag.Get("one")); len(choices) > 0 {
-			doc += " (" + strings.Join(choices, ", ") + ")"
-		}
-		settings = append(settings, Setting{name, field.Tag.Get("envDefault"), doc})
-	})
-	return settings
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,71 +16,99 @@ import (
 // shortKey is the length in bytes under which a key is worth a warning: it could be guessed.
 const shortKey = 16
 
+// jsonForm is what keysName must hold.
+const jsonForm = `{"shop":"key[,key…]"}`
+
+// projectKeys are one project's keys as they were set. Texts call a project by its name only where that is the
+// variable's: in JSON by its place, for who mixes up names and keys there would find his keys in the log.
+type projectKeys struct {
+	variable, called string
+	project, list    string
+}
+
 // readKeys reads the API keys of all projects. No text that it returns holds a key.
 func readKeys(vars map[string]string) (keys []auth.Key, warnings []string, problems []error) {
-	from := make(map[string]string) // project: the variable that has its keys
-	add := func(variable, project, list string) {
-		project = record.Project(project)
-		if n := len([]rune(project)); n < 1 || n > record.MaxProject {
-			problems = append(problems, fmt.Errorf("%s: the project's name is %d characters long; 1 to %d", variable, n, record.MaxProject))
-			return
+	all, err := allKeys(vars)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	fail := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	first := make(map[string]projectKeys) // of each project
+	for _, p := range all {
+		if p.swapped() {
+			if p.variable != keysName {
+				p.variable = keyPrefix + "<PROJECT>"
+			}
+			fail("%s: a project's name has %d characters and its key %d, as if they were swapped; set %sSHOP=<key>, or %s=%s",
+				p.variable, len(p.project), len(p.list), keyPrefix, keysName, jsonForm)
+			continue
 		}
-		if other, ok := from[project]; ok {
-			problems = append(problems, fmt.Errorf("%s: project %s has its keys in %s already; put them in one list", variable, project, other))
-			return
+		if n := len([]rune(p.project)); n < 1 || n > record.MaxProject {
+			fail("%s: the project's name is %d characters long; 1 to %d", p.variable, n, record.MaxProject)
+			continue
 		}
-		from[project] = variable
-		for key := range strings.SplitSeq(list, ",") {
+		if other, ok := first[p.project]; ok {
+			fail("%s: %s has its keys in %s already; put them in one list", p.variable, p.called, other.variable)
+			continue
+		}
+		first[p.project] = p
+		for key := range strings.SplitSeq(p.list, ",") {
 			key = strings.TrimSpace(key)
 			switch {
 			case key == "":
-				problems = append(problems, fmt.Errorf("%s: a key of project %s is empty; set it, or remove the comma or the variable", variable, project))
+				fail("%s: a key of %s is empty; set it, or remove the comma or the variable", p.variable, p.called)
 				continue
 			case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
-				problems = append(problems, fmt.Errorf("%s: a key of project %s holds a character that no header can; use printable ASCII without spaces", variable, project))
+				fail("%s: a key of %s holds a character that no header can; use printable ASCII without spaces", p.variable, p.called)
 				continue
 			case len(key) < shortKey:
-				warnings = append(warnings, fmt.Sprintf("%s: a key of project %s is shorter than %d characters and could be guessed", variable, project, shortKey))
+				warnings = append(warnings, fmt.Sprintf("%s: a key of %s is shorter than %d characters and could be guessed", p.variable, p.called, shortKey))
 			}
-			if other := slices.IndexFunc(keys, func(k auth.Key) bool { return string(k.Secret) == key && k.Project != project }); other >= 0 {
-				problems = append(problems, fmt.Errorf("%s: project %s has the same key as project %s; give each its own", variable, project, keys[other].Project))
+			if other := slices.IndexFunc(keys, func(k auth.Key) bool { return string(k.Secret) == key && k.Project != p.project }); other >= 0 {
+				fail("%s: %s has the same key as %s; give each its own", p.variable, p.called, first[keys[other].Project].called)
 				continue
 			}
-			keys = append(keys, auth.Key{Project: project, Secret: auth.Secret(key)})
-		}
-	}
-	found := false
-	names := make([]string, 0, len(vars))
-	for name := range vars {
-		names = append(names, name)
-	}
-	slices.Sort(names) // so that problems come in one order
-	for _, name := range names {
-		if project, ok := strings.CutPrefix(name, keyPrefix); ok {
-			found = true
-			add(name, project, vars[name])
-		}
-	}
-	if text := vars[keysName]; text != "" {
-		found = true
-		if err := eachMember(text, func(project, list string) { add(keysName, project, list) }); err != nil {
-			problems = append(problems, err)
+			keys = append(keys, auth.Key{Project: p.project, Secret: auth.Secret(key)})
 		}
 	}
 	if len(keys) == 0 && len(problems) == 0 {
 		reason := "no API key is set"
-		if found {
+		if vars[keysName] != "" {
 			reason = keysName + " holds no key"
 		}
-		problems = append(problems, errors.New(reason+": set "+keyPrefix+"SHOP=<key> for a project named shop"))
+		fail("%s: set %sSHOP=<key> for a project named shop", reason, keyPrefix)
 	}
 	return keys, warnings, problems
+}
+
+// swapped tells whether the name looks like a key, and the key does not.
+func (p projectKeys) swapped() bool {
+	return len(p.project) >= shortKey && strings.ContainsAny(p.project, "0123456789") && len(p.list) < shortKey && p.list != ""
+}
+
+// allKeys collects the keys of all projects: by the variables' names, so that problems come in one order, and
+// then those in JSON.
+func allKeys(vars map[string]string) (all []projectKeys, err error) {
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if project, ok := strings.CutPrefix(name, keyPrefix); ok {
+			project = record.Project(project)
+			all = append(all, projectKeys{name, "project " + project, project, vars[name]})
+		}
+	}
+	if text := vars[keysName]; text != "" {
+		n := 0
+		err = eachMember(text, func(project, list string) {
+			n++
+			all = append(all, projectKeys{keysName, fmt.Sprintf("project no. %d", n), record.Project(project), list})
+		})
+	}
+	return all, err
 }
 
 // eachMember calls f for the members of a JSON object of strings, in their order. It is not decoded into a
 // map, where the last of two equal names would win; and its error holds nothing of the text.
 func eachMember(text string, f func(name, value string)) error {
-	bad := errors.New(keysName + ` is not a JSON object of strings: set {"shop":"key[,key…]"}`)
+	bad := errors.New(keysName + " is not a JSON object of strings: set " + jsonForm)
 	d := json.NewDecoder(strings.NewReader(text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return bad

@@ -55,9 +55,19 @@ func TestKeys(t *testing.T) {
 			"short keys work", []string{"BITVILLE_API_KEY_SHOP=" + key1[:15] + "," + key2, `BITVILLE_API_KEYS={"blog":"` + key3[:4] + `"}`},
 			append(keysOf("shop", auth.Secret(key1[:15]), key2), keysOf("blog", auth.Secret(key3[:4]))...),
 			[]string{
-				"BITVILLE_API_KEYS: a key of project blog is shorter than 16 characters and could be guessed",
+				"BITVILLE_API_KEYS: a key of project no. 1 is shorter than 16 characters and could be guessed",
 				"BITVILLE_API_KEY_SHOP: a key of project shop is shorter than 16 characters and could be guessed",
 			},
+		},
+		{
+			"a short key of a long name", []string{"BITVILLE_API_KEY_INTERNATIONAL_SHOP=" + key1[:4]},
+			keysOf("international_shop", auth.Secret(key1[:4])),
+			[]string{"BITVILLE_API_KEY_INTERNATIONAL_SHOP: a key of project international_shop is shorter than 16 characters and could be guessed"},
+		},
+		{
+			"a short key for a name", []string{`BITVILLE_API_KEYS={"` + key1[:15] + `":"shop"}`},
+			keysOf(strings.ToLower(key1[:15]), "shop"),
+			[]string{"BITVILLE_API_KEYS: a key of project no. 1 is shorter than 16 characters and could be guessed"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -73,8 +83,11 @@ func TestKeys(t *testing.T) {
 func TestKeyProblems(t *testing.T) {
 	const (
 		notJSON = `BITVILLE_API_KEYS is not a JSON object of strings: set {"shop":"key[,key…]"}`
-		empty   = ": a key of project shop is empty; set it, or remove the comma or the variable"
-		odd     = ": a key of project shop holds a character that no header can; use printable ASCII without spaces"
+		inShop  = "BITVILLE_API_KEY_SHOP: a key of project shop"
+		inJSON  = "BITVILLE_API_KEYS: a key of project no. 1"
+		empty   = " is empty; set it, or remove the comma or the variable"
+		odd     = " holds a character that no header can; use printable ASCII without spaces"
+		swapped = `: a project's name has 16 characters and its key 4, as if they were swapped; set BITVILLE_API_KEY_SHOP=<key>, or BITVILLE_API_KEYS={"shop":"key[,key…]"}`
 		nothing = ": set BITVILLE_API_KEY_SHOP=<key> for a project named shop"
 	)
 	for _, c := range []struct {
@@ -85,23 +98,23 @@ func TestKeyProblems(t *testing.T) {
 		{"no key", nil, []string{"no API key is set" + nothing}},
 		{"JSON of nothing", []string{"BITVILLE_API_KEYS={}"}, []string{"BITVILLE_API_KEYS holds no key" + nothing}},
 
-		{"empty", []string{"BITVILLE_API_KEY_SHOP="}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
-		{"blank", []string{"BITVILLE_API_KEY_SHOP= \t "}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
-		{"empty beside another project's", []string{"BITVILLE_API_KEY_SHOP=", "BITVILLE_API_KEY_BLOG=" + key1}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
-		{"empty in JSON", []string{`BITVILLE_API_KEYS={"shop":""}`}, []string{"BITVILLE_API_KEYS" + empty}},
-		{"trailing comma", []string{"BITVILLE_API_KEY_SHOP=" + key1 + ","}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
-		{"leading comma", []string{"BITVILLE_API_KEY_SHOP=," + key1}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
-		{"comma in the middle", []string{"BITVILLE_API_KEY_SHOP=" + key1 + ", ," + key2}, []string{"BITVILLE_API_KEY_SHOP" + empty}},
-		{"two commas", []string{"BITVILLE_API_KEY_SHOP=,"}, []string{"BITVILLE_API_KEY_SHOP" + empty, "BITVILLE_API_KEY_SHOP" + empty}},
-		{"trailing comma in JSON", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `,"}`}, []string{"BITVILLE_API_KEYS" + empty}},
+		{"empty", []string{"BITVILLE_API_KEY_SHOP="}, []string{inShop + empty}},
+		{"blank", []string{"BITVILLE_API_KEY_SHOP= \t "}, []string{inShop + empty}},
+		{"empty beside another project's", []string{"BITVILLE_API_KEY_SHOP=", "BITVILLE_API_KEY_BLOG=" + key1}, []string{inShop + empty}},
+		{"empty in JSON", []string{`BITVILLE_API_KEYS={"shop":""}`}, []string{inJSON + empty}},
+		{"trailing comma", []string{"BITVILLE_API_KEY_SHOP=" + key1 + ","}, []string{inShop + empty}},
+		{"leading comma", []string{"BITVILLE_API_KEY_SHOP=," + key1}, []string{inShop + empty}},
+		{"comma in the middle", []string{"BITVILLE_API_KEY_SHOP=" + key1 + ", ," + key2}, []string{inShop + empty}},
+		{"two commas", []string{"BITVILLE_API_KEY_SHOP=,"}, []string{inShop + empty, inShop + empty}},
+		{"trailing comma in JSON", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `,"}`}, []string{inJSON + empty}},
 
-		{"space inside", []string{"BITVILLE_API_KEY_SHOP=" + key1 + " " + key2}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
-		{"line feed inside", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\n" + key2}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
-		{"control", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\x01"}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
-		{"delete", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\x7f"}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
-		{"NUL in JSON", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `\u0000"}`}, []string{"BITVILLE_API_KEYS" + odd}},
-		{"not ASCII", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "é"}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
-		{"not UTF-8", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\xff"}, []string{"BITVILLE_API_KEY_SHOP" + odd}},
+		{"space inside", []string{"BITVILLE_API_KEY_SHOP=" + key1 + " " + key2}, []string{inShop + odd}},
+		{"line feed inside", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\n" + key2}, []string{inShop + odd}},
+		{"control", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\x01"}, []string{inShop + odd}},
+		{"delete", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\x7f"}, []string{inShop + odd}},
+		{"NUL in JSON", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `\u0000"}`}, []string{inJSON + odd}},
+		{"not ASCII", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "é"}, []string{inShop + odd}},
+		{"not UTF-8", []string{"BITVILLE_API_KEY_SHOP=" + key1 + "\xff"}, []string{inShop + odd}},
 
 		{
 			"one key for two projects", []string{"BITVILLE_API_KEY_SHOP=" + key1, "BITVILLE_API_KEY_BLOG=" + key1},
@@ -113,20 +126,20 @@ func TestKeyProblems(t *testing.T) {
 		},
 		{
 			"one key for two projects in JSON", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `","blog":"` + key1 + `"}`},
-			[]string{"BITVILLE_API_KEYS: project blog has the same key as project shop; give each its own"},
+			[]string{"BITVILLE_API_KEYS: project no. 2 has the same key as project no. 1; give each its own"},
 		},
 		{
 			"one key for two projects across variables", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `"}`, "BITVILLE_API_KEY_BLOG=" + key1},
-			[]string{"BITVILLE_API_KEYS: project shop has the same key as project blog; give each its own"},
+			[]string{"BITVILLE_API_KEYS: project no. 1 has the same key as project blog; give each its own"},
 		},
 
 		{
 			"one project in both variables", []string{"BITVILLE_API_KEY_SHOP=" + key1, `BITVILLE_API_KEYS={"shop":"` + key2 + `"}`},
-			[]string{"BITVILLE_API_KEYS: project shop has its keys in BITVILLE_API_KEY_SHOP already; put them in one list"},
+			[]string{"BITVILLE_API_KEYS: project no. 1 has its keys in BITVILLE_API_KEY_SHOP already; put them in one list"},
 		},
 		{
 			"one project in both variables, spelled otherwise", []string{"BITVILLE_API_KEY_MY_SHOP=" + key1, `BITVILLE_API_KEYS={"My-Shop":"` + key2 + `"}`},
-			[]string{"BITVILLE_API_KEYS: project my_shop has its keys in BITVILLE_API_KEY_MY_SHOP already; put them in one list"},
+			[]string{"BITVILLE_API_KEYS: project no. 1 has its keys in BITVILLE_API_KEY_MY_SHOP already; put them in one list"},
 		},
 		{
 			"one project in two names", []string{"BITVILLE_API_KEY_SHOP=" + key1, "BITVILLE_API_KEY_shop=" + key2},
@@ -134,12 +147,18 @@ func TestKeyProblems(t *testing.T) {
 		},
 		{
 			"duplicate names in JSON", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `","shop":"` + key2 + `"}`},
-			[]string{"BITVILLE_API_KEYS: project shop has its keys in BITVILLE_API_KEYS already; put them in one list"},
+			[]string{"BITVILLE_API_KEYS: project no. 2 has its keys in BITVILLE_API_KEYS already; put them in one list"},
 		},
 		{
 			"duplicate names in JSON, by spelling", []string{`BITVILLE_API_KEYS={"my-shop":"` + key1 + `","MY.SHOP":"` + key2 + `"}`},
-			[]string{"BITVILLE_API_KEYS: project my_shop has its keys in BITVILLE_API_KEYS already; put them in one list"},
+			[]string{"BITVILLE_API_KEYS: project no. 2 has its keys in BITVILLE_API_KEYS already; put them in one list"},
 		},
+
+		{"swapped in JSON", []string{`BITVILLE_API_KEYS={"` + key1 + `":"shop","blog":"` + key2 + `"}`}, []string{"BITVILLE_API_KEYS" + swapped}},
+		{"swapped in a variable", []string{"BITVILLE_API_KEY_" + key1 + "=shop"}, []string{"BITVILLE_API_KEY_<PROJECT>" + swapped}},
+		{"swapped with too long a key", []string{`BITVILLE_API_KEYS={"` + key1 + key2 + key3 + key1 + `":"shop"}`}, []string{"BITVILLE_API_KEYS" + strings.Replace(swapped, "16", "64", 1)}},
+		{"empty under a long name", []string{"BITVILLE_API_KEY_CHECKOUT_2_EUROPE="}, []string{"BITVILLE_API_KEY_CHECKOUT_2_EUROPE: a key of project checkout_2_europe" + empty}},
+		{"a short key for a name", []string{`BITVILLE_API_KEYS={"` + key1[:15] + `":","}`}, []string{inJSON + empty, inJSON + empty}},
 
 		{"no project", []string{"BITVILLE_API_KEY_=" + key1}, []string{"BITVILLE_API_KEY_: the project's name is 0 characters long; 1 to 50"}},
 		{"no project in JSON", []string{`BITVILLE_API_KEYS={"":"` + key1 + `"}`}, []string{"BITVILLE_API_KEYS: the project's name is 0 characters long; 1 to 50"}},

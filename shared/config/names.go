@@ -1,0 +1,101 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Settings that are not fields.
+const (
+	keyPrefix = "BITVILLE_API_KEY_"
+	keysName  = "BITVILLE_API_KEYS"
+)
+
+// eachField calls f for each setting's struct field.
+func eachField(f func(field reflect.StructField, name string)) {
+	for field := range reflect.TypeFor[Config]().Fields() {
+		if name := field.Tag.Get("env"); name != "" {
+			f(field, name)
+		}
+	}
+}
+
+// Setting documents one variable.
+type Setting struct {
+	Name    string
+	Default string
+	Doc     string
+}
+
+// Settings lists all variables, in the order of the README's table.
+func Settings() []Setting {
+	settings := []Setting{
+		{keyPrefix + "<PROJECT>", "", "The project's API key, or several with commas between them while one replaces another. The project is the rest of the name in lower case"},
+		{keysName, "", `The keys of all projects as JSON, {"shop":"key[,key…]",…}; may stand beside the former for other projects`},
+	}
+	eachField(func(field reflect.StructField, name string) {
+		doc := field.Tag.Get("doc")
+		if choices := strings.Fields(field.Tag.Get("one")); len(choices) > 0 {
+			doc += " (" + strings.Join(choices, ", ") + ")"
+		}
+		settings = append(settings, Setting{name, field.Tag.Get("envDefault"), doc})
+	})
+	return settings
+}
+
+// unknown is the warning about a variable that is none of ours, with the one that was probably meant.
+func unknown(name string) string {
+	text := name + " is not a setting of this listener and does nothing"
+	if known := nearest(name); known != "" {
+		text += "; did you mean " + known + "?"
+	}
+	return text
+}
+
+const (
+	farthest = 4 // edits that a name may be away from one that is suggested for it
+	cut      = 3 // edits that words too many or too few at the end count as
+)
+
+// nearest returns the setting whose name is least away from an unknown one, or "" when each is too far.
+func nearest(name string) (found string) {
+	name = strings.ToUpper(name)
+	least := farthest + 1
+	for _, s := range Settings() {
+		prefix, isPrefix := strings.CutSuffix(s.Name, "<PROJECT>")
+		edits := distances(name, prefix)
+		away := edits[len(name)]
+		switch {
+		case isPrefix: // the project is free
+			away = slices.Min(edits)
+		case strings.HasPrefix(name, s.Name+"_") || strings.HasPrefix(s.Name, name+"_"):
+			away = min(away, cut)
+		}
+		if away < least {
+			found, least = s.Name, away
+		}
+	}
+	return found
+}
+
+// distances returns how many edits (Levenshtein's) make each beginning of name, up to the whole, the known one.
+func distances(name, known string) []int {
+	row := make([]int, len(name)+1)
+	for i := range row {
+		row[i] = i
+	}
+	for k := range len(known) {
+		diagonal := row[0]
+		row[0]++
+		for i := range len(name) {
+			replaced := diagonal
+			if name[i] != known[k] {
+				replaced++
+			}
+			diagonal = row[i+1]
+			row[i+1] = min(replaced, row[i]+1, diagonal+1)
+		}
+	}
+	return row
+}
