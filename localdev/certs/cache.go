@@ -1,0 +1,72 @@
+package certs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/crypto/acme/autocert"
+)
+
+// cache keeps the account's key and the certificates with theirs in files of mode 0600.
+type cache struct {
+	autocert.DirCache
+	log     *slog.Logger
+	trouble *trouble
+}
+
+// Put tells of a failure, which autocert does not: what is not kept is asked for again by the next process, and
+// authorities limit that.
+func (c cache) Put(ctx context.Context, name string, data []byte) error {
+	err := c.DirCache.Put(ctx, name, data)
+	if err != nil {
+		c.trouble.note(err.Error())
+		c.log.Error("the ACME cache cannot be written (BITVILLE_ACME_CACHE_DIR)", "error", err)
+	}
+	return err
+}
+
+// openCache makes the folder with mode 0700, takes from others what they may in one that is there, and sees
+// that it can be written.
+func openCache(dir string, domains []string, log *slog.Logger) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSticky != 0 {
+		return fmt.Errorf("%s is a folder for everybody: name one for ACME alone", dir)
+	}
+	if err := tighten(dir, 0o700, log); err != nil {
+		return err
+	}
+	for _, name := range append([]string{"acme_account+key"}, domains...) {
+		if err := tighten(filepath.Join(dir, name), 0o600, log); err != nil {
+			return err
+		}
+	}
+	probe, err := os.CreateTemp(dir, "probe")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// tighten takes away what a mode gives beyond the wanted one.
+func tighten(path string, mode fs.FileMode, log *slog.Logger) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || info.Mode().Perm()&^mode == 0 {
+		return err
+	}
+	log.Warn("the ACME cache was open to others, and holds keys: its mode is changed", "path", path, "was", info.Mode().Perm().String(), "now", mode.String())
+	return os.Chmod(path, mode)
+}

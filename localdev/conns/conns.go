@@ -1,0 +1,220 @@
+// Package conns bounds the connections of a listener, in all and for each client address, without turning good
+// clients away: when there are too many, the connection that has asked nothing for longest makes room. One that
+// asks nothing at first is closed after a while. A client that opens thousands of connections and sends nothing
+// loses them, oldest first, and nobody else notices.
+package conns
+
+import (
+	"container/list"
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bitville/listener/shared/clientip"
+)
+
+// Config says how many connections there may be.
+type Config struct {
+	Max           int              // in all
+	MaxPerAddress int              // of one client address; of IPv6, of a /64
+	Proxies       clientip.Proxies // bring connections for many clients, and are bounded by Max alone
+	FirstRequest  time.Duration    // until when after its begin a connection must have asked something
+}
+
+// Stats counts connections.
+type Stats struct {
+	Open    int
+	Closed  uint64 // to make room, or for they asked nothing in time
+	Refused uint64 // because every other one was in use
+}
+
+// Listener is a net.Listener that bounds what it accepts. The server's ConnContext must be its Context, and
+// the server's handler its Handler.
+type Listener struct {
+	net.Listener
+	cfg Config
+
+	mu      sync.Mutex
+	open    map[*conn]struct{}
+	sources map[netip.Prefix]*source
+	silent  list.List // of *conn that have asked nothing yet, the oldest first
+
+	closed, refused atomic.Uint64
+}
+
+// source is where connections come from.
+type source struct {
+	open   int
+	silent list.List // of its *conn that have asked nothing yet, the oldest first
+}
+
+// conn is one connection.
+type conn struct {
+	net.Conn
+	of        *Listener
+	from      netip.Prefix
+	asking    atomic.Int32 // requests under way
+	idleSince atomic.Int64 // Unix nanoseconds
+	impatient *time.Timer
+	first     sync.Once        // the first request
+	silent    [2]*list.Element // in the lists of the listener and of the source; nil once it has asked
+}
+
+// Bound returns a listener that bounds the connections of another.
+func Bound(inner net.Listener, cfg Config) *Listener {
+	return &Listener{Listener: inner, cfg: cfg, open: make(map[*conn]struct{}), sources: make(map[netip.Prefix]*source)}
+}
+
+// Stats tells how many connections there are and were.
+func (l *Listener) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Stats{Open: len(l.open), Closed: l.closed.Load(), Refused: l.refused.Load()}
+}
+
+// Accept returns the next connection that there is room for.
+func (l *Listener) Accept() (net.Conn, error) {
+	for {
+		inner, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if c := l.admit(inner); c != nil {
+			return c, nil
+		}
+		l.refused.Add(1)
+		_ = inner.Close()
+	}
+}
+
+// admit takes a connection in, and closes another one when it must make room. It returns nil when it cannot.
+func (l *Listener) admit(inner net.Conn) *conn {
+	peer, _ := netip.ParseAddrPort(inner.RemoteAddr().String())
+	address := peer.Addr().Unmap()
+	c := &conn{Conn: inner, of: l, from: clientip.Network(address)}
+	c.idleSince.Store(time.Now().UnixNano())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.sources[c.from]
+	var victim *conn
+	switch {
+	case s != nil && s.open >= l.cfg.MaxPerAddress && !l.cfg.Proxies.Contain(address):
+		if victim = l.idlest(&s.silent, &c.from); victim == nil {
+			return nil
+		}
+	case len(l.open) >= l.cfg.Max:
+		if victim = l.idlest(&l.silent, nil); victim == nil {
+			return nil
+		}
+	}
+	if victim != nil {
+		l.closed.Add(1)
+		l.forget(victim)
+		_ = victim.Conn.Close()
+	}
+	if s = l.sources[c.from]; s == nil {
+		s = &source{}
+		l.sources[c.from] = s
+	}
+	s.open++
+	l.open[c] = struct{}{}
+	c.silent = [2]*list.Element{l.silent.PushBack(c), s.silent.PushBack(c)}
+	c.impatient = time.AfterFunc(l.cfg.FirstRequest, c.tooSilent)
+	return c
+}
+
+// idlest returns the connection to close for another: the oldest of those that have asked nothing, or else
+// the one whose last request is longest ago, of one source when it is given. nil when all are in use.
+func (l *Listener) idlest(silent *list.List, from *netip.Prefix) (found *conn) {
+	if oldest := silent.Front(); oldest != nil {
+		return oldest.Value.(*conn)
+	}
+	for c := range l.open {
+		if c.asking.Load() == 0 && (from == nil || c.from == *from) && (found == nil || c.idleSince.Load() < found.idleSince.Load()) {
+			found = c
+		}
+	}
+	return found
+}
+
+// forget takes a connection out of the account, once.
+func (l *Listener) forget(c *conn) {
+	if _, ok := l.open[c]; !ok {
+		return
+	}
+	delete(l.open, c)
+	c.impatient.Stop()
+	s := l.sources[c.from]
+	c.speak(s)
+	if s.open--; s.open == 0 {
+		delete(l.sources, c.from)
+	}
+}
+
+// speak takes a connection out of the lists of the silent ones.
+func (c *conn) speak(s *source) {
+	if c.silent[0] != nil {
+		c.of.silent.Remove(c.silent[0])
+		s.silent.Remove(c.silent[1])
+		c.silent = [2]*list.Element{}
+	}
+}
+
+func (c *conn) tooSilent() {
+	c.of.mu.Lock()
+	_, open := c.of.open[c]
+	silent := c.silent[0] != nil
+	c.of.mu.Unlock()
+	if open && silent {
+		c.of.closed.Add(1)
+		_ = c.Close()
+	}
+}
+
+// Close closes the connection, for the server.
+func (c *conn) Close() error {
+	c.of.mu.Lock()
+	c.of.forget(c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+type contextKey struct{}
+
+// Context is what the server's ConnContext must be.
+func (l *Listener) Context(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	return context.WithValue(ctx, contextKey{}, c)
+}
+
+// Handler tells the listener which connections ask something, around the server's handler.
+func (l *Listener) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(contextKey{}).(*conn); ok {
+			c.asking.Add(1)
+			c.first.Do(c.spoke)
+			defer func() {
+				c.idleSince.Store(time.Now().UnixNano())
+				c.asking.Add(-1)
+			}()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// spoke notes the first request.
+func (c *conn) spoke() {
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	if s := c.of.sources[c.from]; s != nil {
+		c.impatient.Stop()
+		c.speak(s)
+	}
+}

@@ -1,0 +1,146 @@
+package udp
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/bitville/listener/shared/record"
+)
+
+const (
+	maxLine = 512 // bytes, above what a project's longest name makes of a first line
+	maxOff  = 60  // seconds between a sender's clock and ours
+)
+
+// header is the first line of a datagram.
+type header struct {
+	source, project string // as they were sent
+	sent            int64  // Unix seconds
+	mac             [sha256.Size]byte
+	covered         []byte // by the MAC: all that is before it
+}
+
+// parse cuts a datagram into its first line and its body. It looks at nothing of the body.
+func parse(datagram []byte) (h header, body []byte, ok bool) {
+	end := bytes.IndexByte(datagram[:min(len(datagram), maxLine)], '\n')
+	at := end - hex.EncodedLen(sha256.Size)
+	if at < 0 {
+		return h, nil, false
+	}
+	h.covered = datagram[:at]
+	rest, isOurs := bytes.CutPrefix(h.covered, []byte("bv1 "))
+	rest, isSpaced := bytes.CutSuffix(rest, []byte(" "))
+	source, rest, _ := bytes.Cut(rest, []byte(" "))
+	space := bytes.LastIndexByte(rest, ' ') // a project's name may hold spaces
+	if !isOurs || !isSpaced || space < 0 {
+		return h, nil, false
+	}
+	h.source, h.project = string(source), string(rest[:space])
+	sent, err := strconv.ParseUint(string(rest[space+1:]), 10, 63)
+	h.sent = int64(sent)
+	_, hexErr := hex.Decode(h.mac[:], datagram[at:end])
+	return h, datagram[end+1:], err == nil && hexErr == nil
+}
+
+// signed is a datagram whose MAC is right.
+type signed struct {
+	source  record.Source
+	project string // as the key spells it
+	body    []byte
+}
+
+// decoder makes records of datagrams. Only one goroutine may use it.
+type decoder struct {
+	sources   map[string]record.Source
+	macs      map[string][]hash.Hash // of each project's keys
+	retention time.Duration
+	sum       []byte // room for a MAC
+	gzip      gzip.Reader
+	opened    bytes.Buffer
+}
+
+func newDecoder(cfg Config) decoder {
+	d := decoder{sources: cfg.Sources, macs: make(map[string][]hash.Hash), retention: cfg.Retention}
+	for _, k := range cfg.Keys {
+		d.macs[k.Project] = append(d.macs[k.Project], hmac.New(sha256.New, []byte(k.Secret)))
+	}
+	return d
+}
+
+// verify tells whom a datagram is from. What a forger can send fails as early as it may and costs no more than one
+// HMAC a key, and nothing of its body is parsed. The error is a Reason.
+func (d *decoder) verify(datagram []byte, now time.Time) (signed, error) {
+	h, body, ok := parse(datagram)
+	source, known := d.sources[h.source]
+	if !ok || !known {
+		return signed{}, Malformed
+	}
+	project := record.Project(h.project)
+	macs, known := d.macs[project]
+	if !known {
+		return signed{}, UnknownProject
+	}
+	if off := now.Unix() - h.sent; off > maxOff || off < -maxOff {
+		return signed{}, Clock
+	}
+	for _, mac := range macs {
+		mac.Reset()
+		mac.Write(h.covered)
+		mac.Write(body)
+		if d.sum = mac.Sum(d.sum[:0]); hmac.Equal(d.sum, h.mac[:]) {
+			return signed{source, project, body}, nil
+		}
+	}
+	return signed{}, BadMAC
+}
+
+// decode returns the record of a datagram, which shares no memory with it, or what is wrong with the record. The
+// error is a Reason, and says more.
+func (d *decoder) decode(s signed, now time.Time) (rec record.Record, rejected []record.Rejection, err error) {
+	text, err := d.open(s.body)
+	if err != nil {
+		return rec, nil, fmt.Errorf("%w: gzip: %w", Invalid, err)
+	}
+	batch, err := record.Decoder{Source: s.source, Project: s.project, Retention: d.retention, Now: now}.Decode(text, record.JSON)
+	if _, foreign := errors.AsType[*record.ProjectError](err); foreign {
+		return rec, nil, ForeignProject
+	}
+	switch {
+	case err != nil:
+		return rec, nil, fmt.Errorf("%w: %w", Invalid, err)
+	case !batch.Single:
+		return rec, nil, fmt.Errorf("%w: an array; send one record a datagram", Invalid)
+	case len(batch.Rejected) > 0:
+		first := batch.Rejected[0].Details[0]
+		return rec, batch.Rejected, fmt.Errorf("%w: %s %s", Invalid, first.Path, first.Message)
+	}
+	rec = batch.Records[0]
+	rec.Payload, rec.Attributes = bytes.Clone(rec.Payload), bytes.Clone(rec.Attributes)
+	return rec, nil, nil
+}
+
+// open returns the body decompressed. What opens to more than a record may hold is read no further.
+func (d *decoder) open(body []byte) ([]byte, error) {
+	if !bytes.HasPrefix(body, []byte("\x1f\x8b")) {
+		return body, nil
+	}
+	if err := d.gzip.Reset(bytes.NewReader(body)); err != nil {
+		return nil, err
+	}
+	d.opened.Reset()
+	n, err := d.opened.ReadFrom(io.LimitReader(&d.gzip, record.MaxBytes+1))
+	if err == nil && n > record.MaxBytes {
+		err = fmt.Errorf("opens to more than %d bytes", record.MaxBytes)
+	}
+	return d.opened.Bytes(), err
+}

@@ -1,0 +1,161 @@
+// Package udp takes records as datagrams, one each, for agents that must never wait: whoever sends one learns
+// nothing of it, for there is no answer of any kind.
+//
+// A datagram is
+//
+//	bv1 <php|postgres> <project> <unix seconds> <hex HMAC-SHA256>⏎<the record's JSON, or that under gzip>
+//
+// and the HMAC, keyed with the project's API key, covers the first line up to and with the space before it, and
+// what is behind the line feed. Nothing of the record is looked at before the HMAC is right. What was taken is
+// stored, however often the store refuses, but for what the end of the process leaves behind; what was not is
+// counted by Reason.
+package udp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/record"
+)
+
+const (
+	defaultReceiveBuffer = 4 << 20                // bytes: as much as Linux grants unasked since 6.17
+	maxDatagram          = 64 << 10               // bytes, above the most that UDP can carry
+	lastReads            = 200 * time.Millisecond // for what the kernel holds already when the end comes
+	drainTimeout         = 3 * time.Second        // for storing what is queued then
+	errorPause           = 100 * time.Millisecond // after a read that failed, so that failing costs little
+	kernelEvery          = time.Second            // between looks at the kernel's count
+)
+
+// Config is what a Receiver needs.
+type Config struct {
+	Addr      string                   // host:port
+	Keys      []auth.Key               // of all projects
+	Sources   map[string]record.Source // by their names in a datagram
+	Retention time.Duration            // older records are dropped
+	Store     ingest.Store
+	Log       *slog.Logger
+	Now       func() time.Time
+
+	Drop  func(Reason, int)  // told of dropped datagrams, for metrics; may be nil
+	Count func(ingest.Count) // told what became of records, for metrics; may be nil
+
+	LogEvery      time.Duration // between lines on drops, while there are any; a minute when it is 0
+	ReceiveBuffer int           // bytes of datagrams that the kernel is asked to hold; 4 MiB when it is 0
+}
+
+// Receiver takes datagrams.
+type Receiver struct {
+	cfg         Config
+	conn        *net.UDPConn
+	decoder     decoder // the reading goroutine's
+	queue       chan record.Record
+	queuedBytes atomic.Int64
+	dropped     tally
+	kernel      uint32 // drops that the kernel had counted at the last look
+}
+
+// Listen opens the socket. Run must follow, which closes it.
+func Listen(cfg Config) (*Receiver, error) {
+	cfg.LogEvery = cmp.Or(cfg.LogEvery, time.Minute)
+	cfg.ReceiveBuffer = cmp.Or(cfg.ReceiveBuffer, defaultReceiveBuffer)
+	conn, err := net.ListenPacket("udp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for datagrams on %s: %w", cfg.Addr, err)
+	}
+	r := &Receiver{
+		cfg:     cfg,
+		conn:    conn.(*net.UDPConn),
+		decoder: newDecoder(cfg),
+		queue:   make(chan record.Record, maxQueued),
+		dropped: tally{counts: make(map[Reason]int)},
+	}
+	if granted, err := growBuffer(r.conn, cfg.ReceiveBuffer); err != nil || granted < cfg.ReceiveBuffer {
+		fields := []any{"bytes", granted, "asked", cfg.ReceiveBuffer,
+			"remedy", fmt.Sprintf("sysctl -w net.core.rmem_max=%d, and restart", cfg.ReceiveBuffer)}
+		if err != nil {
+			fields = append(fields, "error", err.Error())
+		}
+		cfg.Log.Warn("the kernel's receive buffer for datagrams is smaller than asked for: a burst may be lost", fields...)
+	}
+	return r, nil
+}
+
+// Addr is where datagrams are taken.
+func (r *Receiver) Addr() net.Addr { return r.conn.LocalAddr() }
+
+// Run takes datagrams until ctx ends, then stores what has arrived, and returns: within four seconds even when the
+// store fails. It may be called once.
+func (r *Receiver) Run(ctx context.Context) {
+	storing, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	var storer, watcher sync.WaitGroup
+	storer.Go(func() { r.store(storing) })
+	stored := make(chan struct{})
+	watcher.Go(func() { r.watch(stored) })
+	defer context.AfterFunc(ctx, func() { _ = r.conn.SetReadDeadline(time.Now().Add(lastReads)) })()
+
+	r.read()
+	defer time.AfterFunc(drainTimeout, giveUp).Stop()
+	close(r.queue)
+	storer.Wait()
+	close(stored)
+	watcher.Wait()
+	_ = r.conn.Close()
+}
+
+// read takes datagrams until the read deadline. It is one goroutine, so that a flood costs no more than one core.
+func (r *Receiver) read() {
+	in := newReader(r.conn)
+	for {
+		err := in.read(r.receive)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		if err != nil {
+			r.dropped.note(err)
+			time.Sleep(errorPause)
+		}
+	}
+}
+
+// receive queues the record of a datagram, or drops it.
+func (r *Receiver) receive(datagram []byte, from net.Addr) {
+	err := r.take(datagram)
+	if err == nil {
+		return
+	}
+	reason, _ := errors.AsType[Reason](err)
+	r.drop(reason, 1)
+	// For whoever writes an agent, as there is no answer.
+	if debug := context.Background(); r.cfg.Log.Enabled(debug, slog.LevelDebug) {
+		r.cfg.Log.DebugContext(debug, "datagram dropped", "from", from.String(), "reason", err.Error())
+	}
+}
+
+// take queues the record of a datagram. Its errors are Reasons.
+func (r *Receiver) take(datagram []byte) error {
+	now := r.cfg.Now()
+	signed, err := r.decoder.verify(datagram, now)
+	if err != nil {
+		return err
+	}
+	rec, rejected, err := r.decoder.decode(signed, now)
+	if len(rejected) > 0 && r.cfg.Count != nil {
+		r.cfg.Count(ingest.Count{Source: signed.source.ID, Project: signed.project, Rejected: rejected})
+	}
+	if err != nil {
+		return err
+	}
+	return r.put(rec)
+}
