@@ -93,12 +93,13 @@ func (taking) Insert(_ context.Context, records []record.Record) (store.Result, 
 // the handler alone, and with what lambdaurl does before and after it. The goal: the handler in 150 µs.
 func BenchmarkLambdaWarm(b *testing.B) {
 	h := ingestphp.New(ingest.Config{
-		Keys:         auth.NewKeys([]auth.Key{{Project: project, Secret: key}}),
-		Store:        taking{},
-		Log:          slog.New(slog.NewJSONHandler(io.Discard, nil)),
-		Now:          time.Now,
-		Retention:    7 * 24 * time.Hour,
-		MaxBodyBytes: 4 << 20,
+		Keys:      auth.NewKeys([]auth.Key{{Project: project, Secret: key}}),
+		Store:     taking{},
+		Log:       slog.New(slog.NewJSONHandler(io.Discard, nil)),
+		Now:       time.Now,
+		Retention: 7 * 24 * time.Hour,
+		Bodies:    ingest.NewBodies(4<<20, ingest.Budget),
+		Throttle:  auth.NewThrottle(100, time.Now),
 	})
 	edges := map[string]map[string]int{}
 	for n := 0; len(phpRecord(1))+len(edges)*62 < 2<<10; n++ {

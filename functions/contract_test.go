@@ -67,12 +67,13 @@ type database interface {
 func wrapped(db database) http.Handler {
 	log := slog.New(slog.DiscardHandler)
 	cfg := ingest.Config{
-		Keys:         auth.NewKeys([]auth.Key{{Project: project, Secret: key}}),
-		Store:        db,
-		Log:          log,
-		Now:          time.Now,
-		Retention:    7 * 24 * time.Hour,
-		MaxBodyBytes: 4 << 20,
+		Keys:      auth.NewKeys([]auth.Key{{Project: project, Secret: key}}),
+		Store:     db,
+		Log:       log,
+		Now:       time.Now,
+		Retention: 7 * 24 * time.Hour,
+		Bodies:    ingest.NewBodies(4<<20, ingest.Budget),
+		Throttle:  auth.NewThrottle(100, time.Now),
 	}
 	return front(
 		functiontest.URL(wrap(ingestphp.New(cfg))),

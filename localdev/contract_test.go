@@ -43,18 +43,26 @@ func TestContract(t *testing.T) {
 		db, path := sqlitetest.New(t)
 		cfg, _, err := config.Load([]string{"BITVILLE_API_KEY_MY_SHOP=" + contractKey, "BITVILLE_DB_PATH=" + path})
 		require.NoError(t, err)
-		target := serveContract(t, newHandler(cfg, slog.New(slog.DiscardHandler), db))
+		target := serveContract(t, newHandler(cfg, slog.New(slog.DiscardHandler), db, observers{}))
 		requireRows(t, path, contracttest.Run(t, target))
 		contracttest.RunFailing(t, func(t *testing.T, store contracttest.FailingStore) contracttest.Target {
-			failing := serveContract(t, newHandler(cfg, slog.New(slog.DiscardHandler), store))
+			failing := serveContract(t, newHandler(cfg, slog.New(slog.DiscardHandler), store, observers{}))
 			failing.Document = target.Document
 			return failing
 		})
+		cfg.AuthFailuresPerMinute = 5
+		throttling := serveContract(t, newHandler(cfg, slog.New(slog.DiscardHandler), db, observers{}))
+		throttling.Document = target.Document
+		contracttest.RunThrottled(t, throttling, cfg.AuthFailuresPerMinute)
 		require.Empty(t, target.Document.Unseen(t), "infra/openapi.yaml has answers that no request brought about")
 	})
 	t.Run("HTTP/2", func(t *testing.T) {
 		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey)
 		requireRows(t, l.DBPath, contracttest.Run(t, overHTTP(t, l, 2)))
+	})
+	t.Run("throttled", func(t *testing.T) {
+		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey, "BITVILLE_AUTH_FAILURES_PER_MINUTE=5")
+		contracttest.RunThrottled(t, overHTTP(t, l, 1), 5)
 	})
 	t.Run("HTTP/1.1", func(t *testing.T) {
 		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey)

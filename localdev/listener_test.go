@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -57,11 +58,17 @@ type listener struct {
 // listens. env adds settings or replaces the test's. It is stopped, and must end well, when the test ends.
 func startListener(t testing.TB, env ...string) *listener {
 	t.Helper()
+	return startListenerTrusting(t, "", env...)
+}
+
+// startListenerTrusting starts one whose certificate is not the one that it makes; caFile is trusted for it.
+func startListenerTrusting(t testing.TB, caFile string, env ...string) *listener {
+	t.Helper()
 	dir := t.TempDir()
 	l := &listener{
 		Key:    testKey,
 		DBPath: filepath.Join(dir, "bitville.db"),
-		CAFile: filepath.Join(dir, "cert.pem"),
+		CAFile: cmp.Or(caFile, filepath.Join(dir, "cert.pem")),
 	}
 	l.URL = "https://" + l.start(t, env...)
 	pem, err := os.ReadFile(l.CAFile)

@@ -25,14 +25,20 @@ import (
 // version is set by the linker; see the Makefile.
 var version = ""
 
+// memoryLimit is what the Go runtime keeps to, collecting more often near it. With what SQLite takes beside it, and
+// the program itself, a process stays under 256 MB. GOMEMLIMIT in the environment sets another.
+const memoryLimit = 176 << 20
+
 const usage = `listener takes profiling records over HTTPS and keeps them in SQLite.
 
 usage: listener [command]
 
   serve      serve until SIGTERM or SIGINT (the default); a second signal ends it at once
   dev        the same with a key, a certificate and a database of its own in the folder .dev
+  check      tell whether the settings, the certificate and the database are right, and serve nothing
   purge      delete the records that are older than BITVILLE_RETENTION; safe while a listener runs
   show ID    print what is stored under a correlation id: the request and its queries, a JSON line each
+  backup F   copy the database into the new file F; safe while a listener runs
   version    print the version
 
 Settings come from the environment; README.md lists them.
@@ -48,6 +54,9 @@ func main() {
 		<-signals
 		os.Exit(1)
 	}()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "listener:", err)
 		os.Exit(1)
@@ -59,7 +68,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
-	takes := map[string]int{"serve": 0, "dev": 0, "purge": 0, "show": 1}
+	takes := map[string]int{"serve": 0, "dev": 0, "check": 0, "-check": 0, "purge": 0, "backup": 1, "show": 1}
 	if want, ok := takes[command]; ok && len(args) != want {
 		return fmt.Errorf("%s takes %d argument(s), not %d; see listener help", command, want, len(args))
 	}
@@ -86,13 +95,22 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 			return err
 		}
 		return serve(ctx, cfg, log, func(s served) { greet(stdout, cfg, s) })
-	case "purge", "show":
+	case "check", "-check", "--check":
+		cfg, log, err := load(config.Load, environ)
+		if err != nil {
+			return err
+		}
+		return check(ctx, cfg, log, stdout)
+	case "purge", "backup", "show":
 		cfg, log, err := load(config.LoadCommand, environ)
 		if err != nil {
 			return err
 		}
-		if command == "purge" {
+		switch command {
+		case "purge":
 			return purge(ctx, cfg, log)
+		case "backup":
+			return backup(ctx, cfg, log, args[0])
 		}
 		return show(ctx, cfg, args[0], stdout)
 	}
@@ -103,7 +121,8 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 func load(read func([]string) (config.Config, []string, error), environ []string) (config.Config, *slog.Logger, error) {
 	cfg, warnings, err := read(environ)
 	if err != nil {
-		return cfg, nil, fmt.Errorf("the settings are not right:\n  %s", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		all := append([]string{err.Error()}, warnings...) // a name with a slip may be why something is missing
+		return cfg, nil, fmt.Errorf("the settings are not right:\n  %s", strings.ReplaceAll(strings.Join(all, "\n"), "\n", "\n  "))
 	}
 	info, err := os.Stderr.Stat()
 	log := cfg.NewLog(os.Stderr, err == nil && info.Mode()&os.ModeCharDevice != 0)
@@ -120,11 +139,12 @@ type database interface {
 	Close() error
 }
 
-func openDB(ctx context.Context, cfg config.Config) (database, error) {
+// openDB opens the database. observe is told of each group of records that a file takes; it may be nil.
+func openDB(ctx context.Context, cfg config.Config, observe func(sqlite.Commit)) (database, error) {
 	if cfg.DBURL != "" {
 		return openServer(cfg)
 	}
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.DBPath, Synchronous: cfg.DBSynchronous, Now: time.Now})
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.DBPath, Synchronous: cfg.DBSynchronous, Now: time.Now, Observe: observe})
 	if err != nil {
 		return nil, cannotOpen(cfg.DBPath, err)
 	}
@@ -153,7 +173,7 @@ func purge(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 			return fmt.Errorf("look for the database (BITVILLE_DB_PATH): %w", err)
 		}
 	}
-	db, err := openDB(ctx, cfg)
+	db, err := openDB(ctx, cfg, nil)
 	if err != nil {
 		return err
 	}

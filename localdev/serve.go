@@ -1,40 +1,32 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
 	"net"
-	"net/http"
-	"strings"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/robfig/cron/v3"
 
-	"github.com/bitville/listener/functions/health"
 	"github.com/bitville/listener/functions/ingestphp"
 	"github.com/bitville/listener/functions/ingestpostgres"
 	"github.com/bitville/listener/functions/retention"
-	"github.com/bitville/listener/shared/api"
-	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/localdev/certs"
+	"github.com/bitville/listener/localdev/udp"
 	"github.com/bitville/listener/shared/config"
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/record"
 )
 
-// Limits of a connection, so that a client that does nothing costs nothing for long.
-const (
-	headerTimeout  = 10 * time.Second // handshake and headers
-	readTimeout    = 30 * time.Second // headers and body
-	writeTimeout   = 75 * time.Second // body, store and an answer that nobody reads for 30 s
-	idleTimeout    = 60 * time.Second
-	maxHeaderBytes = 32<<10 - 4096   // net/http adds 4096
-	drainTimeout   = 8 * time.Second // for requests under way after SIGTERM
-)
+// drainTimeout is how long requests under way may take after SIGTERM.
+const drainTimeout = 8 * time.Second
 
 // served is what is known once the listener serves.
 type served struct {
@@ -42,48 +34,15 @@ type served struct {
 	certPath string
 }
 
-// recordStore is what the handlers need of a database.
-type recordStore interface {
-	ingest.Store
-	health.Store
-}
-
-// newHandler mounts every function on its paths.
-func newHandler(cfg config.Config, log *slog.Logger, db recordStore) http.Handler {
-	ingestCfg := ingest.Config{
-		Keys:         auth.NewKeys(cfg.Keys),
-		Store:        db,
-		Log:          log,
-		Now:          time.Now,
-		Retention:    cfg.Retention,
-		MaxBodyBytes: cfg.MaxBodyBytes,
-	}
-	functions := map[string]http.Handler{
-		ingestphp.Path:      ingestphp.New(ingestCfg),
-		ingestpostgres.Path: ingestpostgres.New(ingestCfg),
-	}
-	healthHandler := health.New(health.Config{Store: db, Log: log, Now: time.Now, Version: versionText()})
-	for _, path := range health.Paths {
-		functions[path] = healthHandler
-	}
-	nowhere := api.New(api.Config{Log: log}, nil)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, ok := functions[r.URL.Path]
-		if !ok {
-			h = nowhere
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
 // serve runs the listener until ctx ends, then answers what is under way and stores what is queued.
 func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started func(served)) (err error) {
-	db, err := openDB(ctx, cfg)
+	watch := newWatch(cfg, log)
+	db, err := openDB(ctx, cfg, watch.commit())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	cert, certPath, err := certificate(cfg, log)
+	certificates, err := openCertificates(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
@@ -91,25 +50,38 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 	if err != nil {
 		return fmt.Errorf("listen on %s (BITVILLE_LISTEN_ADDR): %w", cfg.ListenAddr, err)
 	}
-	server := &http.Server{
-		Handler:           newHandler(cfg, log, db),
-		TLSConfig:         tlsConfig(cert),
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		// net/http would answer "OPTIONS *" itself, without a request id.
-		DisableGeneralOptionsHandler: true,
-
-		ErrorLog: serverLog(log),
+	defer listener.Close()
+	datagrams, err := listenUDP(cfg, log, db, watch)
+	if err != nil {
+		return err
 	}
-	stopPurge := schedulePurge(ctx, retention.Config{Store: db, Log: log, Now: time.Now, Retention: cfg.Retention})
-	defer stopPurge()
+	handler := newHandler(cfg, log, db, watch.observers())
+	server, bounded := newServer(cfg, log, listener, certificates.TLSConfig(), handler)
+	stopWatch, err := watch.serve(db, certificates, bounded)
+	if err != nil {
+		return err
+	}
+	defer stopWatch()
+
+	// What runs beside the server ends with it, and before the database is closed.
+	ctx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer cancel()
+	systemd := notifier{log: log}
+	beside.Go(func() { certificates.Run(ctx) })
+	beside.Go(func() { reloadOnHangup(ctx, certificates, systemd) })
+	beside.Go(func() { systemd.watch(ctx, healthy(handler)) })
+	beside.Go(func() { purgeHourly(ctx, cfg, log, db, watch) })
+	if datagrams != nil {
+		beside.Go(func() { datagrams.Run(ctx) })
+	}
 
 	failed := make(chan error, 1)
-	go func() { failed <- server.ServeTLS(listener, "", "") }()
+	go func() { failed <- server.ServeTLS(bounded, "", "") }()
+	certPath := certificates.Status().Path
 	log.Info("listening", "addr", listener.Addr().String(), "certificate", certPath, "database", cmp.Or(cfg.DBPath, cfg.DBURL), "version", versionText())
+	systemd.ready("serving on " + listener.Addr().String())
 	started(served{addr: listener.Addr(), certPath: certPath})
 
 	select {
@@ -118,8 +90,9 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 	case <-ctx.Done():
 	}
 	log.Info("stopping")
-	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
+	systemd.stopping()
+	drain, cancelDrain := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancelDrain()
 	if err := server.Shutdown(drain); err != nil {
 		log.Warn("a client was cut off that did not finish in time", "waited", drainTimeout.String())
 		_ = server.Close()
@@ -127,51 +100,74 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 	return nil
 }
 
-// schedulePurge purges now and every hour, in the background, until the returned function is called.
-func schedulePurge(ctx context.Context, cfg retention.Config) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	job := func() { _, _ = retention.Run(ctx, cfg) } // it logs its error, and the next hour tries again
+func openCertificates(ctx context.Context, cfg config.Config, log *slog.Logger) (*certs.Source, error) {
+	return certs.Open(ctx, certs.Config{
+		CertPath:      cfg.TLSCertPath,
+		KeyPath:       cfg.TLSKeyPath,
+		SelfSignedDir: filepath.Dir(cfg.DBPath),
+		ACME: certs.ACME{
+			Domains:      cfg.ACMEDomains,
+			Email:        cfg.ACMEEmail,
+			DirectoryURL: cfg.ACMEDirectoryURL,
+			CacheDir:     cfg.ACMECacheDir,
+		},
+		Log: log,
+		Now: time.Now,
+	})
+}
+
+// listenUDP returns what takes datagrams, nil when nothing is to.
+func listenUDP(cfg config.Config, log *slog.Logger, db recordStore, watch *watch) (*udp.Receiver, error) {
+	if cfg.UDPAddr == "" {
+		return nil, nil
+	}
+	receiver, err := udp.Listen(udp.Config{
+		Addr:      cfg.UDPAddr,
+		Keys:      cfg.Keys,
+		Sources:   map[string]record.Source{"php": ingestphp.Source, "postgres": ingestpostgres.Source},
+		Retention: cfg.Retention,
+		Store:     db,
+		Log:       log,
+		Now:       time.Now,
+		Drop:      watch.drop,
+		Count:     watch.datagrams,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s (BITVILLE_UDP_ADDR): %w", cfg.UDPAddr, err)
+	}
+	log.Info("taking datagrams", "addr", receiver.Addr().String())
+	return receiver, nil
+}
+
+// reloadOnHangup reads the certificate again on SIGHUP, until ctx ends.
+func reloadOnHangup(ctx context.Context, certificates *certs.Source, systemd notifier) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		}
+		systemd.reloading()
+		_ = certificates.Reload() // it logs what it did, or why not
+		systemd.ready("serving")
+	}
+}
+
+// purgeHourly purges now and every hour, until ctx ends.
+func purgeHourly(ctx context.Context, cfg config.Config, log *slog.Logger, db retention.Store, watch *watch) {
+	job := func() {
+		report, err := retention.Run(ctx, retention.Config{Store: db, Log: log, Now: time.Now, Retention: cfg.Retention})
+		watch.purged(report, err) // it is logged, and the next hour tries again
+	}
 	schedule := cron.New(cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))
 	if _, err := schedule.AddFunc("@hourly", job); err != nil {
 		panic("schedule: " + err.Error())
 	}
-	first := make(chan struct{})
-	go func() {
-		defer close(first)
-		job()
-	}()
 	schedule.Start()
-	return func() {
-		cancel()
-		<-first
-		<-schedule.Stop().Done()
-	}
-}
-
-// serverLog takes what net/http logs: clients' broken handshakes, of no interest to an operator, and a few
-// things that are.
-func serverLog(to *slog.Logger) *log.Logger {
-	return log.New(writerFunc(func(line []byte) (int, error) {
-		level := slog.LevelDebug
-		if bytes.Contains(line, []byte("Accept error")) || bytes.Contains(line, []byte("panic")) {
-			level = slog.LevelError
-		}
-		to.Log(context.Background(), level, strings.TrimSpace(string(line)))
-		return len(line), nil
-	}), "", 0)
-}
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
-func tlsConfig(cert tls.Certificate) *tls.Config {
-	return &tls.Config{
-		Certificates: []tls.Certificate{cert},
-		MinVersion:   tls.VersionTLS12,
-		NextProtos:   []string{"h2", "http/1.1", "http/1.0"}, // an old client offers http/1.0 alone
-		// A client that writes and closes without reading would turn unread tickets into a reset and lose its
-		// request; and PHP's streams wait 44 ms for them on each new connection.
-		SessionTicketsDisabled: true,
-	}
+	job()
+	<-ctx.Done()
+	<-schedule.Stop().Done()
 }

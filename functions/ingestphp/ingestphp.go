@@ -11,11 +11,12 @@ import (
 // Path is where the handler answers.
 const Path = "/ingest/php"
 
-// New returns the handler of POST /ingest/php. A PHP record names the page in request_uri.
-func New(cfg ingest.Config) http.Handler {
-	return ingest.New(Path, record.Source{
-		ID:           "php_agent",
-		NameField:    "request_uri",
-		MaxNameBytes: 8192, // what web servers take as a request line
-	}, cfg)
+// Source is what PHP agents send: a record names the page in request_uri.
+var Source = record.Source{
+	ID:           "php_agent",
+	NameField:    "request_uri",
+	MaxNameBytes: 8192, // what web servers take as a request line
 }
+
+// New returns the handler of POST /ingest/php.
+func New(cfg ingest.Config) http.Handler { return ingest.New(Path, Source, cfg) }

@@ -12,11 +12,12 @@ import (
 // Path is where the handler answers.
 const Path = "/ingest/postgres"
 
-// New returns the handler of POST /ingest/postgres. A Postgres record holds the statement in query.
-func New(cfg ingest.Config) http.Handler {
-	return ingest.New(Path, record.Source{
-		ID:           "postgres_agent",
-		NameField:    "query",
-		MaxNameBytes: 64 << 10,
-	}, cfg)
+// Source is what Postgres agents send: a record holds the statement in query.
+var Source = record.Source{
+	ID:           "postgres_agent",
+	NameField:    "query",
+	MaxNameBytes: 64 << 10,
 }
+
+// New returns the handler of POST /ingest/postgres.
+func New(cfg ingest.Config) http.Handler { return ingest.New(Path, Source, cfg) }

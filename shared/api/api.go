@@ -90,6 +90,9 @@ func New(cfg Config, routes Routes) http.Handler {
 			if p := recover(); p != nil {
 				w.panicked(p)
 			}
+			if w.after != nil {
+				w.after()
+			}
 			w.logTo(cfg.Log, r, id, body.n)
 			if cfg.Observe != nil {
 				cfg.Observe(Observation{Path: path, Status: w.status, Duration: time.Since(w.start), Bytes: body.n})
@@ -116,6 +119,9 @@ func unrouted(methods map[string]Handler) Handler {
 	}
 }
 
+// answerTimeout is how long a client may take to read its answer.
+const answerTimeout = 30 * time.Second
+
 // Response is a request's answer, and what the access log will say of it. It is written once and whole, so
 // that an answer that has begun is always a complete one.
 type Response struct {
@@ -124,10 +130,20 @@ type Response struct {
 	status int // 0 until it is written
 	attrs  []slog.Attr
 	cause  error
+	after  func()
 }
 
 // Header returns the headers that the answer will have.
 func (w *Response) Header() http.Header { return w.rw.Header() }
+
+// SetReadDeadline sets until when the body may be read; the zero time is no limit. A host that has read the body
+// before it called knows no deadlines.
+func (w *Response) SetReadDeadline(t time.Time) {
+	_ = http.NewResponseController(w.rw).SetReadDeadline(t)
+}
+
+// After has f called when the answer is written, or the client has gone: also one that an error is made into.
+func (w *Response) After(f func()) { w.after = f }
 
 // Log adds attributes to the request's access log line: never a key, never a payload.
 func (w *Response) Log(attrs ...slog.Attr) { w.attrs = append(w.attrs, attrs...) }
@@ -154,6 +170,7 @@ func (w *Response) write(status int, contentType string, data []byte) {
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", fmt.Sprint(len(data)))
 	w.status = status
+	_ = http.NewResponseController(w.rw).SetWriteDeadline(time.Now().Add(answerTimeout)) // where the host can
 	w.rw.WriteHeader(status)
 	_, _ = w.rw.Write(data) // a client that has gone changes nothing of what was stored
 }
@@ -210,7 +227,7 @@ func TimeLeft(ctx context.Context, most time.Duration) time.Duration {
 func refuse(w *Response, r *http.Request, body *countingBody, err error) {
 	const (
 		grace    = 100 * time.Millisecond // for a small body that is on its way, so that the connection can be kept
-		small    = 64 << 10
+		small    = 512 << 10              // to read it costs less than the handshake of another connection
 		patience = 5 * time.Second
 		most     = 8 << 20
 	)

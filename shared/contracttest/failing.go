@@ -3,6 +3,7 @@ package contracttest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -80,4 +81,23 @@ func withoutStore() []Case {
 		{Name: "a bad record", Body: php("timestamp", "0"), Status: 400, Answer: invalid("timestamp", lowTimestamp)},
 		{Name: "no key", Header: noKey, Body: php(), Status: 401},
 	}
+}
+
+// RunThrottled sends wrong keys until the listener has enough of them, and then a good one. failures is how many
+// it takes from one address.
+func RunThrottled(t *testing.T, target Target, failures int) {
+	unknown := map[string]string{"Authorization": "Bearer somebody-elses-key"}
+	var wrong []Case
+	for n := range failures {
+		wrong = append(wrong, Case{Name: fmt.Sprint(n), Header: unknown, Body: php(), Status: 401})
+	}
+	throttled := `{"error":"Too many requests without a valid API key from this address; set the right key, and wait"}`
+	newRun(target).groups(t, group{"wrong keys", wrong}, group{"then", []Case{
+		{Name: "a wrong key", Header: unknown, Body: php(), Status: 429, Answer: throttled},
+		{Name: "no key", Header: noKey, Route: postgresRoute, Body: "not read", Status: 429, Answer: throttled},
+		{Name: "a forwarded address that nobody vouches for", Header: map[string]string{"Authorization": "Bearer x", "X-Forwarded-For": "192.0.2.1"}, Body: php(), Status: 429},
+		{Name: "the right key", Body: php(), Status: 200},
+		{Name: "a key of another project", Body: php("project", `"another"`), Status: 403},
+		{Name: "health", Route: "GET /health", Header: noKey, Status: 200},
+	}})
 }

@@ -1,25 +1,28 @@
 package ingest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
-	"sync"
+	"time"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/bitville/listener/shared/api"
 	"github.com/bitville/listener/shared/record"
 )
 
+// A body has to come at a rate, for each one that is awaited holds memory and a connection: from the
+// beginning on this many bytes a second on average, after some patience with a slow start, and it must be
+// there in the end.
 const (
-	maxZstdWindow = 8 << 20  // bytes of history that a zstd frame may ask for: what RFC 8878 asks decoders to give
-	firstRead     = 64 << 10 // bytes taken for a body before it arrives, whatever length it announces
+	bodyPatience = 5 * time.Second
+	bodyRate     = 8 << 10 // bytes a second
+	bodyTime     = 30 * time.Second
 )
 
 // formatOf tells how records stand in the body by the Content-Type.
@@ -42,30 +45,29 @@ func tooLarge(format string, args ...any) error {
 	return &api.Error{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf(format, args...)}
 }
 
-// bodies reads request bodies. It keeps decompressors between requests.
-type bodies struct {
-	max   int64
-	gzips sync.Pool // of *gzip.Reader
-	zstds sync.Pool // of *zstd.Decoder
+var errOverLimit = errors.New("over the limit")
+
+// Bodies reads request bodies. All handlers of a process share one, so that what they hold together is
+// bounded.
+type Bodies struct {
+	max     int64 // of one on the wire
+	budget  budget
+	openers chan *opener // as many as can work at one time
 }
 
-func newBodies(max int64) *bodies {
-	return &bodies{
-		max:   max,
-		gzips: sync.Pool{New: func() any { return new(gzip.Reader) }},
-		zstds: sync.Pool{New: func() any {
-			d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
-			if err != nil {
-				panic("zstd options: " + err.Error())
-			}
-			return d
-		}},
+// NewBodies returns what reads bodies of at most max bytes on the wire, and holds at most budget bytes of
+// them, decompressed, at one time. A body that there is no room for is answered 503.
+func NewBodies(max, budgetBytes int64) *Bodies {
+	b := &Bodies{max: max, budget: budget{size: budgetBytes}, openers: make(chan *opener, min(runtime.GOMAXPROCS(0), maxOpeners))}
+	for range cap(b.openers) {
+		b.openers <- &opener{}
 	}
+	return b
 }
 
-// read returns the decompressed body. Its errors are answers: 415, 413, 400, or 503 for a body that did
-// not arrive.
-func (b *bodies) read(r *http.Request) ([]byte, error) {
+// read returns the decompressed body, whose bytes are in the share until it is given back. Its errors are
+// answers: 415, 413, 400, or 503 for a body that did not arrive or that there is no room for.
+func (b *Bodies) read(w *api.Response, r *http.Request, s *share) ([]byte, error) {
 	encoding := strings.ToLower(strings.TrimSpace(strings.Join(r.Header.Values("Content-Encoding"), ",")))
 	switch encoding {
 	case "", "identity", "gzip", "zstd":
@@ -76,30 +78,24 @@ func (b *bodies) read(r *http.Request) ([]byte, error) {
 			Header: http.Header{"Accept-Encoding": {"gzip, zstd"}},
 		}
 	}
-	wire, err := b.wire(r)
+	wire, err := b.wire(w, r, s)
 	if err != nil {
 		return nil, err
 	}
-	var body []byte
-	switch encoding {
-	case "gzip":
-		z := b.gzips.Get().(*gzip.Reader)
-		defer b.gzips.Put(z)
-		if err = z.Reset(bytes.NewReader(wire)); err == nil {
-			body, err = readAll(z, record.MaxBody, 4*len(wire))
-		}
-	case "zstd":
-		z := b.zstds.Get().(*zstd.Decoder)
-		defer b.zstds.Put(z)
-		if err = z.Reset(bytes.NewReader(wire)); err == nil {
-			body, err = readAll(z, record.MaxBody, 4*len(wire))
-		}
-	default:
-		if body = wire; len(wire) > record.MaxBody {
-			err = errOverLimit
-		}
+	body := wire
+	if encoding == "gzip" || encoding == "zstd" {
+		o := <-b.openers
+		body, err = o.open(encoding, wire, s)
+		b.openers <- o
+		s.give(int64(cap(wire)))
+	} else if len(wire) > record.MaxBody {
+		err = errOverLimit
 	}
 	switch {
+	case err == nil:
+		return body, nil
+	case errors.Is(err, errBusy):
+		return nil, err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return nil, &api.Error{
 			Status: http.StatusBadRequest,
@@ -108,24 +104,32 @@ func (b *bodies) read(r *http.Request) ([]byte, error) {
 		}
 	case errors.Is(err, errOverLimit):
 		return nil, tooLarge("The body is over %d bytes when decompressed; send fewer records at a time", record.MaxBody)
-	case err != nil:
-		return nil, &api.Error{
-			Status: http.StatusBadRequest,
-			Text:   fmt.Sprintf("Invalid %s: the body is damaged, ends early, or is not %[1]s at all", encoding),
-			Cause:  err,
-		}
 	}
-	return body, nil
+	return nil, &api.Error{
+		Status: http.StatusBadRequest,
+		Text:   fmt.Sprintf("Invalid %s: the body is damaged, ends early, or is not %[1]s at all", encoding),
+		Cause:  err,
+	}
 }
 
 // wire returns the body as it was sent.
-func (b *bodies) wire(r *http.Request) ([]byte, error) {
+func (b *Bodies) wire(w *api.Response, r *http.Request, s *share) ([]byte, error) {
 	over := tooLarge("The body is over %d bytes; send fewer records at a time, or compress it", b.max)
 	if r.ContentLength > b.max {
 		return nil, over
 	}
-	body, err := readAll(r.Body, b.max, int(min(max(r.ContentLength, 0), firstRead)))
+	expect, most := r.ContentLength, r.ContentLength
+	if expect < 0 {
+		expect, most = smallBody/8, b.max
+	}
+	in := &timedReader{Reader: r.Body, w: w, start: time.Now()}
+	body, err := readAll(in, min(expect, maxWireRead), most, s)
+	w.SetReadDeadline(time.Time{}) // what is read behind the body is not part of it
 	switch {
+	case err == nil:
+		return body, nil
+	case errors.Is(err, errBusy):
+		return nil, err
 	case errors.Is(err, errOverLimit):
 		return nil, over
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -135,21 +139,55 @@ func (b *bodies) wire(r *http.Request) ([]byte, error) {
 			Header: http.Header{"Retry-After": {"1"}},
 			Cause:  err,
 		}
-	case err != nil:
-		return nil, &api.Error{Status: http.StatusBadRequest, Text: "The body ended before its length; send it again", Cause: err}
 	}
-	return body, nil
+	return nil, &api.Error{Status: http.StatusBadRequest, Text: "The body ended before its length; send it again", Cause: err}
 }
 
-var errOverLimit = errors.New("over the limit")
+// timedReader reads a body that has to come at bodyRate.
+type timedReader struct {
+	io.Reader
+	w     *api.Response
+	start time.Time
+	n     int64 // bytes read
+	until int64 // the deadline is that of so many bytes
+}
 
-// readAll reads to the end, at most max bytes. expect is a guess of how many there are.
-func readAll(r io.Reader, max int64, expect int) ([]byte, error) {
-	var buf bytes.Buffer
-	buf.Grow(min(expect, int(max)) + bytes.MinRead)
-	n, err := buf.ReadFrom(io.LimitReader(r, max+1))
-	if n > max {
-		return nil, errOverLimit
+func (t *timedReader) Read(p []byte) (int, error) {
+	if t.n >= t.until {
+		wait := bodyPatience + time.Duration(t.n)*time.Second/bodyRate
+		t.w.SetReadDeadline(t.start.Add(min(wait, bodyTime)))
+		t.until = t.n + bodyRate
 	}
-	return buf.Bytes(), err
+	n, err := t.Reader.Read(p)
+	t.n += int64(n)
+	return n, err
+}
+
+// readAll reads to the end, at most max bytes, and takes what it makes room for from the share. expect is a
+// guess of how many there are.
+func readAll(r io.Reader, expect, max int64, s *share) ([]byte, error) {
+	size := min(expect, max) + 1 // so that the last read can find the end
+	if err := s.take(size); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 0, size)
+	for {
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case int64(len(buf)) > max:
+			return nil, errOverLimit
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return nil, err
+		case len(buf) < cap(buf):
+			continue
+		}
+		grown := min(2*int64(cap(buf)), max+1)
+		if err := s.take(grown - int64(cap(buf))); err != nil {
+			return nil, err
+		}
+		buf = append(make([]byte, 0, grown), buf...)
+	}
 }

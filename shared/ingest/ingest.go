@@ -14,6 +14,7 @@ import (
 
 	"github.com/bitville/listener/shared/api"
 	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/clientip"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 )
@@ -29,12 +30,15 @@ type Store interface {
 
 // Config is what an ingest function needs.
 type Config struct {
-	Keys         *auth.Keys
-	Store        Store
-	Log          *slog.Logger
-	Now          func() time.Time
-	Retention    time.Duration // older records are refused
-	MaxBodyBytes int64         // of a body on the wire
+	Keys      *auth.Keys
+	Store     Store
+	Log       *slog.Logger
+	Now       func() time.Time
+	Retention time.Duration    // older records are refused
+	Bodies    *Bodies          // shared by the handlers of a process
+	Admit     func() error     // asked before a body is read: why the store would refuse it now; may be nil
+	Throttle  *auth.Throttle   // of wrong keys
+	Proxies   clientip.Proxies // that tell whom they forward for
 
 	Observe func(api.Observation) // told of each request, for metrics; may be nil
 	Count   func(Count)           // told what became of the records of each request, for metrics; may be nil
@@ -58,7 +62,7 @@ type answer struct {
 // New returns the handler of one ingest function. It answers POST on path, and on "/", which is where a
 // function URL of its own is called.
 func New(path string, source record.Source, cfg Config) http.Handler {
-	h := handler{Config: cfg, source: source, bodies: newBodies(cfg.MaxBodyBytes)}
+	h := handler{Config: cfg, source: source}
 	return api.New(api.Config{Log: cfg.Log, Observe: cfg.Observe}, api.Routes{
 		"POST " + path: h.serve,
 		"POST /":       h.serve,
@@ -68,52 +72,110 @@ func New(path string, source record.Source, cfg Config) http.Handler {
 type handler struct {
 	Config
 	source record.Source
-	bodies *bodies
 }
 
 func (h *handler) serve(w *api.Response, r *http.Request) error {
 	project, err := h.Keys.Project(r)
 	if err != nil {
-		return &api.Error{Status: http.StatusUnauthorized, Text: strings.ToUpper(err.Error()[:1]) + err.Error()[1:], Header: http.Header{"Www-Authenticate": {"Bearer"}}}
+		return h.stranger(r, err)
 	}
 	w.Log(slog.String("project", project))
 	format, err := formatOf(r)
 	if err != nil {
 		return err
 	}
-	body, err := h.bodies.read(r)
-	if err != nil {
-		return err
+	if h.Admit != nil {
+		if err := h.Admit(); err != nil {
+			return unavailable(err)
+		}
 	}
-	batch, err := record.Decoder{
+	held := share{of: &h.Bodies.budget}
+	w.After(held.giveAll)
+	received, err := h.receive(w, r, record.Decoder{
 		Source:    h.source,
 		Project:   project,
 		Retention: h.Retention,
 		Now:       h.Now(),
-	}.Decode(body, format)
+	}, format, &held)
 	if err != nil {
-		return refusal(err, project)
+		return err
 	}
+	return w.JSON(http.StatusOK, received)
+}
+
+// receive reads, decodes and stores the records of a request. What it leaves in the share is the answer's.
+func (h *handler) receive(w *api.Response, r *http.Request, d record.Decoder, format record.Format, held *share) (_ answer, err error) {
+	var answerBytes int64
+	defer func() { held.give(held.n - answerBytes) }()
+	if err := held.take(perRequest); err != nil {
+		return answer{}, err
+	}
+	body, err := h.Bodies.read(w, r, held)
+	if err != nil {
+		return answer{}, err
+	}
+	batch, err := d.Decode(body, format)
+	if err != nil {
+		return answer{}, refusal(err, d.Project)
+	}
+	if err := held.take(sizeOf(batch.Rejected)); err != nil {
+		return answer{}, err
+	}
+	answerBytes = sizeOf(batch.Rejected)
 	var result store.Result
 	if len(batch.Records) > 0 {
 		// A client that hangs up does not take back what it sent.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), api.TimeLeft(r.Context(), storeTimeout))
 		defer cancel()
 		if result, err = h.Store.Insert(ctx, batch.Records); err != nil {
-			return unavailable(err)
+			answerBytes = 0
+			return answer{}, unavailable(err)
 		}
 	}
 	if h.Count != nil {
-		h.Count(Count{h.source.ID, project, result, batch.Rejected})
+		h.Count(Count{d.Source.ID, d.Project, result, batch.Rejected})
 	}
 	w.Log(slog.Int("accepted", result.Accepted), slog.Int("duplicates", result.Duplicates), slog.Int("rejected", len(batch.Rejected)))
 	if len(batch.Records) == 0 && len(batch.Rejected) > 0 {
-		return invalid(batch)
+		return answer{}, invalid(batch)
 	}
 	if batch.Rejected == nil {
 		batch.Rejected = []record.Rejection{} // [] and not null
 	}
-	return w.JSON(http.StatusOK, answer{result.Accepted, result.Duplicates, batch.Rejected})
+	return answer{result.Accepted, result.Duplicates, batch.Rejected}, nil
+}
+
+// stranger answers a request without a key that the listener has. An address from which many came is told to
+// wait, before it can try more; a good key is never asked to, for others may be behind the same address.
+func (h *handler) stranger(r *http.Request, why error) error {
+	from := clientip.Of(r, h.Proxies)
+	if wait := h.Throttle.Fail(clientip.Network(from)); wait > 0 {
+		return &api.Error{
+			Status: http.StatusTooManyRequests,
+			Text:   "Too many requests without a valid API key from this address; set the right key, and wait",
+			Header: http.Header{"Retry-After": {api.RetryAfter(wait)}},
+			Cause:  fmt.Errorf("%w, from %s", why, from),
+		}
+	}
+	text := why.Error()
+	return &api.Error{
+		Status: http.StatusUnauthorized,
+		Text:   strings.ToUpper(text[:1]) + text[1:],
+		Header: http.Header{"Www-Authenticate": {"Bearer"}},
+	}
+}
+
+// sizeOf estimates the bytes that an answer takes that lists rejected records, encoded too: a few bytes of each
+// bad record can make many of them.
+func sizeOf(rejected []record.Rejection) (n int64) {
+	const beside = 64 // what a detail and its JSON have beside their texts
+	for i := range rejected {
+		n += beside
+		for _, d := range rejected[i].Details {
+			n += beside + 3*int64(len(d.Path)+len(d.Message))
+		}
+	}
+	return n
 }
 
 // refusal answers a body that cannot be read as a whole, or that is for another project.

@@ -20,11 +20,13 @@ func main() {
 		log.Fatal(err)
 	}
 	lambdaurl.Start(ingestphp.New(ingest.Config{
-		Keys:         auth.NewKeys(f.Config.Keys),
-		Store:        f.DB,
-		Log:          f.Log,
-		Now:          time.Now,
-		Retention:    f.Config.Retention,
-		MaxBodyBytes: f.Config.MaxBodyBytes,
+		Keys:      auth.NewKeys(f.Config.Keys),
+		Store:     f.DB,
+		Log:       f.Log,
+		Now:       time.Now,
+		Retention: f.Config.Retention,
+		Bodies:    ingest.NewBodies(f.Config.MaxBodyBytes, ingest.Budget),
+		Throttle:  auth.NewThrottle(f.Config.AuthFailuresPerMinute, time.Now),
+		Proxies:   f.Config.TrustedProxies,
 	}))
 }

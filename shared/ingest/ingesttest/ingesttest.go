@@ -26,12 +26,13 @@ func New(t *testing.T, function func(ingest.Config) http.Handler) (h http.Handle
 	t.Helper()
 	db, path = sqlitetest.New(t)
 	return function(ingest.Config{
-		Keys:         auth.NewKeys([]auth.Key{{Project: "shop", Secret: key}}),
-		Store:        db,
-		Log:          slog.New(slog.DiscardHandler),
-		Now:          func() time.Time { return time.Unix(1795381200, 0) },
-		Retention:    7 * 24 * time.Hour,
-		MaxBodyBytes: 4 << 20,
+		Keys:      auth.NewKeys([]auth.Key{{Project: "shop", Secret: key}}),
+		Store:     db,
+		Log:       slog.New(slog.DiscardHandler),
+		Now:       func() time.Time { return time.Unix(1795381200, 0) },
+		Retention: 7 * 24 * time.Hour,
+		Bodies:    ingest.NewBodies(4<<20, ingest.Budget),
+		Throttle:  auth.NewThrottle(100, time.Now),
 	}), db, path
 }
 

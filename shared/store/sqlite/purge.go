@@ -16,7 +16,7 @@ const (
 	firstRows    = 256
 	maxRows      = 16384
 	vacuumPages  = 512
-	lockAttempts = 60 // a busy listener leaves a purge by hand few gaps; each attempt takes lockTimeout
+	lockAttempts = 75 // a busy listener leaves a purge by hand few gaps; each attempt takes lockTimeout
 )
 
 // Purge deletes the records whose timestamp is before the given time, and gives the space back. It works

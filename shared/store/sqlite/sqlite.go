@@ -35,7 +35,7 @@ const applicationID = 0x42495456
 const (
 	// lockTimeout is how long to wait for another process's lock. With the time in the queue it is a second,
 	// below what an agent waits for an answer: a locked database is told and not timed out.
-	lockTimeout = 500 * time.Millisecond
+	lockTimeout = 400 * time.Millisecond
 	// lockPoll is how often the writer tries meanwhile. SQLite's own schedule ends at every 100 ms, which
 	// misses the gaps that a purge by another process leaves between its chunks.
 	lockPoll = 2 * time.Millisecond
@@ -60,7 +60,7 @@ type DB struct {
 	queue  chan *job
 	tasks  chan *job
 	queued atomic.Int64 // bytes of work in queue and being written
-	pace   atomic.Int64 // bytes of work that the writer does in a second
+	pace   atomic.Int64 // nanoseconds that the writer needs for a MiB of work, its checkpoints included
 	log    wal
 	file   os.FileInfo           // of the database file, as it was opened
 	free   func() (int64, error) // freeSpace, or what a test makes of it
@@ -86,7 +86,7 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 		stop:  make(chan struct{}),
 	}
 	db.free = db.freeSpace
-	db.pace.Store(firstPace)
+	db.pace.Store(int64(firstPace))
 	defer func() {
 		if err != nil {
 			_ = db.pool.Close()
@@ -165,6 +165,24 @@ func prepareFile(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("look at the file: %w", err)
 	}
+	return checkFile(ctx, path, info)
+}
+
+// Check tells whether Open would take the file, and changes nothing. A file that is missing Open makes, in a
+// folder that must be there.
+func Check(ctx context.Context, path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(filepath.Dir(path))
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("look at the file: %w", err)
+	}
+	return checkFile(ctx, path, info)
+}
+
+func checkFile(ctx context.Context, path string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return errors.New("is not a regular file")
 	}
@@ -174,7 +192,7 @@ func prepareFile(ctx context.Context, path string) error {
 	pool := openPool(path, "ro", 1)
 	defer pool.Close()
 	var application, version, tables int
-	err = pool.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
+	err := pool.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
 		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).Scan(&application, &version, &tables)
 	switch {
 	case err != nil:

@@ -41,7 +41,7 @@ func TestSettings(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	require.Equal(t, "1", pragmas{t, conn}.get("query_only"))
-	require.Equal(t, "500", pragmas{t, conn}.get("busy_timeout"))
+	require.Equal(t, "400", pragmas{t, conn}.get("busy_timeout"))
 	_, err = conn.ExecContext(t.Context(), "DELETE FROM profiling_data")
 	require.Error(t, err, "a reader cannot write")
 }

@@ -16,18 +16,18 @@ const insertSQL = `INSERT INTO profiling_data
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 
 // The queue in front of the writer is bounded by time: what finds more in it than the writer does in
-// maxQueueTime is refused at once, what has waited that long all the same (the disk stalls, another process
-// has the lock) is refused then; both may be sent again. With lockTimeout on top an answer takes a second.
+// maxQueued is refused at once, and what has waited for maxQueueTime all the same (the disk stalls, another
+// process has the lock) is refused then; both may be sent again. With lockTimeout on top an answer takes a second.
 const (
-	maxQueueTime  = 500 * time.Millisecond
+	maxQueued     = 400 * time.Millisecond
+	maxQueueTime  = 600 * time.Millisecond
 	maxQueuedJobs = 4096
 	maxGroupJobs  = 256     // of one transaction
 	maxGroupBytes = 4 << 20 // of one transaction: what is behind it waits no longer than this takes
 
-	recordBytes = 1 << 10   // what a row costs beside its content, as bytes that are written in the time
-	firstPace   = 64 << 20  // bytes a second that the writer is taken to do, until it has shown
-	minPace     = 4 << 20   // and never less: one stall is no measure
-	paceBytes   = 256 << 10 // the smallest group that shows it: of a smaller one most is the commit itself
+	recordBytes = 1 << 10               // what a row costs beside its content, as bytes that are written in the time
+	firstPace   = 16 * time.Millisecond // that the writer is taken to need for a MiB, until it has shown
+	paceBytes   = 256 << 10             // the smallest group that shows it: of a smaller one most is the commit itself
 )
 
 // job is one caller's work for the writer. The writer answers on done, which has room for the answer.
@@ -87,7 +87,8 @@ func (db *DB) enqueue(j *job) error {
 // Admit tells at once whether Insert would find the queue full: a *store.Unavailable, or nil. Who asks before it
 // reads and decodes a body does not do so for nothing.
 func (db *DB) Admit() error {
-	if time.Duration(float64(db.queued.Load())/float64(db.pace.Load())*float64(time.Second)) > maxQueueTime || len(db.queue) == cap(db.queue) {
+	ahead := time.Duration(db.queued.Load() * db.pace.Load() >> 20)
+	if ahead > maxQueued || len(db.queue) == cap(db.queue) {
 		return errQueueFull
 	}
 	return nil
@@ -134,13 +135,20 @@ func (db *DB) write() {
 			if !ok {
 				return
 			}
+			start := time.Now()
 			group = db.collect(append(group[:0], j))
-			db.commit(group)
+			bytes, err := db.commit(group)
 			clear(group) // the records must not live on until the next group
+			db.relieve()
+			db.queued.Add(-bytes) // only now: what is being written is waited for too
+			if bytes >= paceBytes && err == nil {
+				shown := int64(float64(time.Since(start)) * (1 << 20) / float64(bytes))
+				db.pace.Store((15*db.pace.Load() + shown) / 16)
+			}
 		case t := <-db.tasks:
 			t.done <- outcome{err: t.task(db.conn)}
+			db.relieve()
 		}
-		db.relieve()
 	}
 }
 
@@ -173,12 +181,12 @@ type Commit struct {
 	Err      error
 }
 
-// commit stores the records of a group in one transaction and answers every job of it.
-func (db *DB) commit(group []*job) {
+// commit stores the records of a group in one transaction and answers every job of it. bytes is how much work
+// it was, and err what kept it from being done.
+func (db *DB) commit(group []*job) (bytes int64, err error) {
 	start := time.Now()
 	live := group[:0]
 	c := Commit{}
-	var bytes int64
 	for _, j := range group {
 		if !j.taken.CompareAndSwap(false, true) {
 			db.queued.Add(-j.bytes)
@@ -189,19 +197,14 @@ func (db *DB) commit(group []*job) {
 		bytes += j.bytes
 	}
 	if len(live) == 0 {
-		return
+		return 0, nil
 	}
-	err := db.mayWrite()
+	err = db.mayWrite()
 	var results []store.Result
 	if err == nil {
 		results, err = db.transact(live)
 	}
 	c.Requests, c.Took, c.Err = len(live), time.Since(start), err
-	db.queued.Add(-bytes) // only now: what is being written is waited for too
-	if bytes >= paceBytes && err == nil {
-		shown := int64(float64(bytes) / c.Took.Seconds())
-		db.pace.Store(max(minPace, (7*db.pace.Load()+shown)/8))
-	}
 	if db.cfg.Observe != nil {
 		db.cfg.Observe(c)
 	}
@@ -212,6 +215,7 @@ func (db *DB) commit(group []*job) {
 			j.done <- outcome{result: results[i]}
 		}
 	}
+	return bytes, err
 }
 
 // transact inserts the records of the jobs in one transaction. When it returns an error nothing of it was

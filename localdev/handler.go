@@ -1,0 +1,62 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/bitville/listener/functions/health"
+	"github.com/bitville/listener/functions/ingestphp"
+	"github.com/bitville/listener/functions/ingestpostgres"
+	"github.com/bitville/listener/shared/api"
+	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/config"
+	"github.com/bitville/listener/shared/ingest"
+)
+
+// recordStore is what the handlers need of a database.
+type recordStore interface {
+	ingest.Store
+	health.Store
+}
+
+// observers are told what happens, for metrics. Any of them may be nil.
+type observers struct {
+	request func(api.Observation)
+	records func(ingest.Count)
+}
+
+// newHandler mounts every function on its paths.
+func newHandler(cfg config.Config, log *slog.Logger, db recordStore, watch observers) http.Handler {
+	ingestCfg := ingest.Config{
+		Keys:      auth.NewKeys(cfg.Keys),
+		Store:     db,
+		Log:       log,
+		Now:       time.Now,
+		Retention: cfg.Retention,
+		Bodies:    ingest.NewBodies(cfg.MaxBodyBytes, ingest.Budget),
+		Throttle:  auth.NewThrottle(cfg.AuthFailuresPerMinute, time.Now),
+		Proxies:   cfg.TrustedProxies,
+		Observe:   watch.request,
+		Count:     watch.records,
+	}
+	if full, ok := db.(interface{ Admit() error }); ok {
+		ingestCfg.Admit = full.Admit
+	}
+	functions := map[string]http.Handler{
+		ingestphp.Path:      ingestphp.New(ingestCfg),
+		ingestpostgres.Path: ingestpostgres.New(ingestCfg),
+	}
+	healthHandler := health.New(health.Config{Store: db, Log: log, Now: time.Now, Version: versionText(), Observe: watch.request})
+	for _, path := range health.Paths {
+		functions[path] = healthHandler
+	}
+	nowhere := api.New(api.Config{Log: log, Observe: watch.request}, nil)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, ok := functions[r.URL.Path]
+		if !ok {
+			h = nowhere
+		}
+		h.ServeHTTP(w, r)
+	})
+}

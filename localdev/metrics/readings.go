@@ -1,0 +1,132 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// readyTimeout is how long a scrape waits for the store. Prometheus itself waits ten seconds, if nobody has set it.
+const readyTimeout = 3 * time.Second
+
+// Certificate is what an operator watches of the certificates.
+type Certificate struct {
+	NotAfter time.Time // when the first of them ends; zero while there is none
+	Reloads  uint64    // since the start
+	Failures uint64
+	OK       bool // the last one was not a failure
+}
+
+// Connections counts the connections of the HTTPS listener.
+type Connections struct {
+	Open    int
+	Closed  uint64 // by the listener: to make room, or for they asked nothing in time
+	Refused uint64 // because every other one was in use
+}
+
+// readings are the series whose values are asked for at a scrape, all those of one function at once.
+type readings struct {
+	cfg Config
+
+	ready *prometheus.Desc
+
+	queuedRequests, queuedBytes, walBytes, databaseBytes, freeBytes, rows, oldest *prometheus.Desc
+
+	expiry, reloads, reloadFailures, reloadOK *prometheus.Desc
+
+	open, closed, refused *prometheus.Desc
+}
+
+func newReadings(cfg Config) *readings {
+	desc := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
+	return &readings{
+		cfg: cfg,
+
+		ready: desc("bitville_ready", "1 when a record could be stored at the time of the scrape, which tries; else 0."),
+
+		queuedRequests: desc("bitville_store_queued_requests", "Requests that wait for their transaction."),
+		queuedBytes:    desc("bitville_store_queued_bytes", "Bytes of work that wait or are being written, 1 KiB a record included."),
+		walBytes:       desc("bitville_store_wal_bytes", "Size of the write-ahead log; above 128 MiB ingest waits for its checkpoint."),
+		databaseBytes:  desc("bitville_store_database_bytes", "Size of the database file, without its log."),
+		freeBytes:      desc("bitville_store_free_bytes", "Bytes free beside the database; ingest stops below the log's size and 4 MiB."),
+		rows:           desc("bitville_store_rows", "Records stored. Counting takes a thousandth of the time at most: with 10 million records the number is up to 10 minutes old, never more than an hour."),
+		oldest:         desc("bitville_store_oldest_record_timestamp_seconds", "The earliest timestamp of a record; not there while there is none."),
+
+		expiry:         desc("bitville_certificate_expiry_timestamp_seconds", "When the first of the certificates ends; not there while there is none."),
+		reloads:        desc("bitville_certificate_reloads_total", "Certificates taken since the start."),
+		reloadFailures: desc("bitville_certificate_reload_failures_total", "Certificates that could not be used, and tries to get one that failed."),
+		reloadOK:       desc("bitville_certificate_last_reload_successful", "1 when the last certificate could be used, 0 when an older one is kept."),
+
+		open:    desc("bitville_connections_open", "HTTPS connections that are open."),
+		closed:  desc("bitville_connections_closed_total", "Connections that the listener closed to make room, or for they asked nothing in time."),
+		refused: desc("bitville_connections_refused_total", "Connections that were refused because every other one was in use."),
+	}
+}
+
+func (r *readings) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		r.ready,
+		r.queuedRequests, r.queuedBytes, r.walBytes, r.databaseBytes, r.freeBytes, r.rows, r.oldest,
+		r.expiry, r.reloads, r.reloadFailures, r.reloadOK,
+		r.open, r.closed, r.refused,
+	} {
+		to <- d
+	}
+}
+
+func (r *readings) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
+	}
+	counter := func(d *prometheus.Desc, value uint64) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	if r.cfg.Store != nil {
+		if s, err := r.cfg.Store(ctx); err != nil {
+			to <- prometheus.NewInvalidMetric(r.rows, err) // the log has it, and the other series are there
+		} else {
+			gauge(r.queuedRequests, float64(s.QueuedRequests))
+			gauge(r.queuedBytes, float64(s.QueuedBytes))
+			gauge(r.walBytes, float64(s.WALBytes))
+			gauge(r.databaseBytes, float64(s.DatabaseBytes))
+			gauge(r.freeBytes, float64(s.FreeBytes))
+			if s.Rows >= 0 {
+				gauge(r.rows, float64(s.Rows))
+			}
+			if !s.Oldest.IsZero() {
+				gauge(r.oldest, timestamp(s.Oldest))
+			}
+		}
+	}
+	if r.cfg.Certificate != nil {
+		c := r.cfg.Certificate()
+		if !c.NotAfter.IsZero() {
+			gauge(r.expiry, timestamp(c.NotAfter))
+		}
+		counter(r.reloads, c.Reloads)
+		counter(r.reloadFailures, c.Failures)
+		gauge(r.reloadOK, oneIf(c.OK))
+	}
+	if r.cfg.Connections != nil {
+		c := r.cfg.Connections()
+		gauge(r.open, float64(c.Open))
+		counter(r.closed, c.Closed)
+		counter(r.refused, c.Refused)
+	}
+	if r.cfg.Ready != nil {
+		gauge(r.ready, oneIf(r.cfg.Ready(ctx) == nil))
+	}
+}
+
+func oneIf(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// timestamp is a time in Unix seconds, to the millisecond.
+func timestamp(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -1,0 +1,84 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/bitville/listener/shared/record"
+)
+
+const (
+	maxOpeners    = 4       // a decompressor may hold a window and more
+	maxZstdWindow = 8 << 20 // bytes of history that a zstd frame may ask for: what RFC 8878 asks decoders to give
+	openedOnce    = 1 << 20 // bytes; a body that opens to more is opened twice, first to learn to how many
+	maxGzipRatio  = 1032    // deflate's limit: what a trailer says beyond it is a lie
+)
+
+// opener decompresses bodies, one at a time. It keeps its decompressors.
+type opener struct {
+	gzip *gzip.Reader
+	zstd *zstd.Decoder
+}
+
+// open returns the decompressed body, whose bytes it takes from the share. Nothing large is made for a body
+// before it is known how large it is, so that one that opens to gigabytes costs no more than a small one.
+func (o *opener) open(encoding string, wire []byte, s *share) ([]byte, error) {
+	r, err := o.reader(encoding, wire)
+	if err != nil {
+		return nil, err
+	}
+	before := s.n
+	body, err := readAll(r, guess(encoding, wire), openedOnce, s)
+	if !errors.Is(err, errOverLimit) {
+		return body, err
+	}
+	s.give(s.n - before)
+	if r, err = o.reader(encoding, wire); err != nil {
+		return nil, err
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(r, record.MaxBody+1))
+	if err != nil {
+		return nil, err
+	}
+	if n > record.MaxBody {
+		return nil, errOverLimit
+	}
+	if r, err = o.reader(encoding, wire); err != nil {
+		return nil, err
+	}
+	return readAll(r, n, n, s)
+}
+
+func (o *opener) reader(encoding string, wire []byte) (r io.Reader, err error) {
+	if encoding == "gzip" {
+		if o.gzip == nil {
+			o.gzip = new(gzip.Reader)
+		}
+		return o.gzip, o.gzip.Reset(bytes.NewReader(wire))
+	}
+	if o.zstd == nil {
+		o.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
+		if err != nil {
+			panic("zstd options: " + err.Error())
+		}
+	}
+	return o.zstd, o.zstd.Reset(bytes.NewReader(wire))
+}
+
+// guess tells how many bytes a small body opens to, as far as it says so itself.
+func guess(encoding string, wire []byte) int64 {
+	most := min(int64(len(wire))*maxGzipRatio, openedOnce)
+	if encoding == "gzip" && len(wire) >= 4 {
+		return min(int64(binary.LittleEndian.Uint32(wire[len(wire)-4:])), most)
+	}
+	var header zstd.Header
+	if header.Decode(wire) == nil && header.HasFCS {
+		return int64(min(header.FrameContentSize, uint64(most)))
+	}
+	return min(4*int64(len(wire)), most)
+}
