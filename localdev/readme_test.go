@@ -26,3 +26,19 @@ func TestREADMESettings(t *testing.T) {
 	}
 	require.Contains(t, string(readme), table.String())
 }
+
+// The README's example of a datagram is the file that a test runs.
+func TestREADMEDatagram(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	example, err := os.ReadFile("../testdata/agents/datagram.php")
+	require.NoError(t, err)
+	var indented strings.Builder
+	for line := range strings.Lines(string(example)) {
+		if line != "\n" {
+			line = "    " + line
+		}
+		indented.WriteString(line)
+	}
+	require.Contains(t, string(readme), indented.String())
+}

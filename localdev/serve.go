@@ -51,10 +51,6 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 		return fmt.Errorf("listen on %s (BITVILLE_LISTEN_ADDR): %w", cfg.ListenAddr, err)
 	}
 	defer listener.Close()
-	datagrams, err := listenUDP(cfg, log, db, watch)
-	if err != nil {
-		return err
-	}
 	handler := newHandler(cfg, log, db, watch.observers())
 	server, bounded := newServer(cfg, log, listener, certificates.TLSConfig(), handler)
 	stopWatch, err := watch.serve(db, certificates, bounded)
@@ -62,6 +58,10 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 		return err
 	}
 	defer stopWatch()
+	datagrams, err := listenUDP(cfg, log, db, watch)
+	if err != nil {
+		return err
+	}
 
 	// What runs beside the server ends with it, and before the database is closed.
 	ctx, cancel := context.WithCancel(ctx)

@@ -133,5 +133,5 @@ func TestListenTellsWhatItCannot(t *testing.T) {
 	cfg := config(nil)
 	cfg.Addr = "127.0.0.1:port"
 	_, err := Listen(cfg)
-	require.ErrorContains(t, err, "listen for datagrams on 127.0.0.1:port")
+	require.ErrorContains(t, err, "open the socket: listen udp")
 }

@@ -71,7 +71,7 @@ func Listen(cfg Config) (*Receiver, error) {
 	cfg.ReceiveBuffer = cmp.Or(cfg.ReceiveBuffer, defaultReceiveBuffer)
 	conn, err := net.ListenPacket("udp", cfg.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen for datagrams on %s: %w", cfg.Addr, err)
+		return nil, fmt.Errorf("open the socket: %w", err)
 	}
 	r := &Receiver{
 		cfg:     cfg,
