@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -75,9 +76,13 @@ type handler struct {
 }
 
 func (h *handler) serve(w *api.Response, r *http.Request) error {
+	client := clientip.Of(r, h.Proxies)
+	if len(h.Proxies) > 0 {
+		w.Log(slog.String("client", client.String()))
+	}
 	project, err := h.Keys.Project(r)
 	if err != nil {
-		return h.stranger(r, err)
+		return h.stranger(client, err)
 	}
 	w.Log(slog.String("project", project))
 	format, err := formatOf(r)
@@ -147,14 +152,13 @@ func (h *handler) receive(w *api.Response, r *http.Request, d record.Decoder, fo
 
 // stranger answers a request without a key that the listener has. An address from which many came is told to
 // wait, before it can try more; a good key is never asked to, for others may be behind the same address.
-func (h *handler) stranger(r *http.Request, why error) error {
-	from := clientip.Of(r, h.Proxies)
-	if wait := h.Throttle.Fail(clientip.Network(from)); wait > 0 {
+func (h *handler) stranger(client netip.Addr, why error) error {
+	if wait := h.Throttle.Fail(clientip.Network(client)); wait > 0 {
 		return &api.Error{
 			Status: http.StatusTooManyRequests,
 			Text:   "Too many requests without a valid API key from this address; set the right key, and wait",
 			Header: http.Header{"Retry-After": {api.RetryAfter(wait)}},
-			Cause:  fmt.Errorf("%w, from %s", why, from),
+			Cause:  fmt.Errorf("%w, from %s", why, client),
 		}
 	}
 	text := why.Error()

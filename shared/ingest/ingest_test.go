@@ -162,8 +162,10 @@ func (u unread) Read([]byte) (int, error) {
 
 // Wrong keys are counted for the client that sends them, wherever it is, and a good key is good for all.
 func TestThrottle(t *testing.T) {
+	var log bytes.Buffer
 	h, _ := newHandler(released(), func(c *Config) {
 		c.Proxies = clientip.Proxies{netip.MustParsePrefix("10.0.0.0/8")}
+		c.Log = slog.New(slog.NewTextHandler(&log, nil))
 	})
 	ask := func(remote, forwarded, key string) (status int) {
 		r := httptest.NewRequest("POST", "/ingest/php", strings.NewReader(profile(1, 1)))
@@ -190,6 +192,7 @@ func TestThrottle(t *testing.T) {
 	}
 	require.Equal(t, 429, ask("[2001:db8::2]:1", "", "wrong"), "the same /64")
 	require.Equal(t, 401, ask("[2001:db8:0:1::2]:1", "", "wrong"), "another one")
+	require.Contains(t, log.String(), "remote=10.0.0.2:2 client=192.0.2.7 ")
 }
 
 // A body that comes too slowly is refused, and its connection closed, over both versions of HTTP; one that
