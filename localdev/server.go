@@ -32,7 +32,7 @@ const (
 func newServer(cfg config.Config, log *slog.Logger, listener net.Listener, certificates *tls.Config, handler http.Handler) (*http.Server, *conns.Listener) {
 	bounded := conns.Bound(listener, conns.Config{
 		Max:           cfg.MaxConnections,
-		MaxPerAddress: cfg.MaxConnections / 4,
+		MaxPerAddress: cfg.MaxConnections / 2,
 		Proxies:       cfg.TrustedProxies,
 		FirstRequest:  headerTimeout,
 	})
