@@ -149,7 +149,7 @@ func TestTemplateCurl(t *testing.T) {
 	db, _ := sqlitetest.New(t)
 	handler := ingestphp.New(ingest.Config{
 		Keys:  auth.NewKeys([]auth.Key{{Project: "shop", Secret: "the-key-0123456789"}}),
-		Store: db, Log: slog.New(slog.DiscardHandler), Now: time.Now, Retention: time.Hour, Bodies: ingest.NewBodies(1<<20, ingest.Budget),
+		Store: db, Log: slog.New(slog.DiscardHandler), Now: time.Now, Retention: time.Hour, Bodies: ingest.NewBodies(1 << 20),
 	})
 	r := httptest.NewRequest("POST", args[9], strings.NewReader(args[8]))
 	r.Header.Set("Authorization", "Bearer the-key-0123456789")

@@ -98,7 +98,7 @@ func BenchmarkLambdaWarm(b *testing.B) {
 		Log:       slog.New(slog.NewJSONHandler(io.Discard, nil)),
 		Now:       time.Now,
 		Retention: 7 * 24 * time.Hour,
-		Bodies:    ingest.NewBodies(4<<20, ingest.Budget),
+		Bodies:    ingest.NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(100, time.Now),
 	})
 	edges := map[string]map[string]int{}

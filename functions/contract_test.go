@@ -72,7 +72,7 @@ func wrapped(db database) http.Handler {
 		Log:       log,
 		Now:       time.Now,
 		Retention: 7 * 24 * time.Hour,
-		Bodies:    ingest.NewBodies(4<<20, ingest.Budget),
+		Bodies:    ingest.NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(100, time.Now),
 	}
 	return front(

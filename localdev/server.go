@@ -22,9 +22,10 @@ const (
 	readTimeout    = 30 * time.Second // headers and body
 	writeTimeout   = 75 * time.Second // body, store and answer
 	idleTimeout    = 60 * time.Second
-	maxHeaderBytes = 32<<10 - 4096 // net/http adds 4096
-	maxStreams     = 64            // of an HTTP/2 connection
-	streamBytes    = 256 << 10     // that an HTTP/2 connection may send before they are read
+	connPatience   = 3 * time.Second // for which an idle connection keeps its place when there are too many
+	maxHeaderBytes = 32<<10 - 4096   // net/http adds 4096
+	maxStreams     = 64              // of an HTTP/2 connection
+	streamBytes    = 256 << 10       // that an HTTP/2 connection may send before they are read
 )
 
 // newServer returns the server of the handler, and the listener that it must serve, which bounds another one's
@@ -32,9 +33,10 @@ const (
 func newServer(cfg config.Config, log *slog.Logger, listener net.Listener, certificates *tls.Config, handler http.Handler) (*http.Server, *conns.Listener) {
 	bounded := conns.Bound(listener, conns.Config{
 		Max:           cfg.MaxConnections,
-		MaxPerAddress: cfg.MaxConnections / 2,
+		MaxPerAddress: cfg.MaxConnections * 3 / 4,
 		Proxies:       cfg.TrustedProxies,
 		FirstRequest:  headerTimeout,
+		Patience:      connPatience,
 	})
 	return &http.Server{
 		Handler:           bounded.Handler(handler),

@@ -1,7 +1,7 @@
 // Package conns bounds the connections of a listener, in all and for each client address, without turning good
-// clients away: when there are too many, the connection that has asked nothing for longest makes room. One that
-// asks nothing at first is closed after a while. A client that opens thousands of connections and sends nothing
-// loses them, oldest first, and nobody else notices.
+// clients away: when there are too many, the connection that has asked nothing for longest makes room, if that is
+// long enough: of a crowd that connects at once, those that came first are served. A connection that asks nothing at
+// all is closed after a while. A client that opens thousands and sends nothing loses them, oldest first.
 package conns
 
 import (
@@ -24,13 +24,14 @@ type Config struct {
 	MaxPerAddress int              // of one client address; of IPv6, of a /64
 	Proxies       clientip.Proxies // bring connections for many clients, and are bounded by Max alone
 	FirstRequest  time.Duration    // until when after its begin a connection must have asked something
+	Patience      time.Duration    // for which a connection that asks nothing keeps its place
 }
 
 // Stats counts connections.
 type Stats struct {
 	Open    int
 	Closed  uint64 // to make room, or for they asked nothing in time
-	Refused uint64 // because every other one was in use
+	Refused uint64 // because no other one could make room
 }
 
 // Listener is a net.Listener that bounds what it accepts. The server's ConnContext must be its Context, and
@@ -129,14 +130,16 @@ func (l *Listener) admit(inner net.Conn) *conn {
 }
 
 // idlest returns the connection to close for another: the oldest of those that have asked nothing, or else
-// the one whose last request is longest ago, of one source when it is given. nil when all are in use.
+// the one whose last request is longest ago, of one source when it is given. nil when none has been idle for long
+// enough.
 func (l *Listener) idlest(silent *list.List, from *netip.Prefix) (found *conn) {
-	if oldest := silent.Front(); oldest != nil {
+	since := time.Now().Add(-l.cfg.Patience).UnixNano()
+	if oldest := silent.Front(); oldest != nil && oldest.Value.(*conn).idleSince.Load() <= since {
 		return oldest.Value.(*conn)
 	}
 	for c := range l.open {
-		if c.asking.Load() == 0 && (from == nil || c.from == *from) && (found == nil || c.idleSince.Load() < found.idleSince.Load()) {
-			found = c
+		if idle := c.idleSince.Load(); c.asking.Load() == 0 && idle <= since && (from == nil || c.from == *from) {
+			found, since = c, idle
 		}
 	}
 	return found

@@ -149,6 +149,22 @@ func TestTheIdlestMakesRoom(t *testing.T) {
 	require.NoError(t, <-answered)
 }
 
+// Of a crowd that connects at once those that came first keep their places, whether they have asked or not.
+func TestACrowd(t *testing.T) {
+	s := serve(t, conns.Config{Max: 3, MaxPerAddress: 3, FirstRequest: never, Patience: never})
+	asked := s.client(t, "127.0.0.1")
+	get(t, asked, s.URL)
+	first, second := s.dial(t, "127.0.0.1"), s.dial(t, "127.0.0.1")
+	s.requireOpenNow(t, 3)
+	for range 10 {
+		requireClosed(t, s.dial(t, "127.0.0.1"))
+	}
+	requireOpen(t, first)
+	requireOpen(t, second)
+	get(t, asked, s.URL)
+	require.Equal(t, conns.Stats{Open: 3, Refused: 10}, s.l.Stats())
+}
+
 // When every connection is in use the new one is refused.
 func TestAllInUse(t *testing.T) {
 	s := serve(t, conns.Config{Max: 1, MaxPerAddress: 1, FirstRequest: never})

@@ -55,10 +55,12 @@ type Bodies struct {
 	openers chan *opener // as many as can work at one time
 }
 
-// NewBodies returns what reads bodies of at most max bytes on the wire, and holds at most budget bytes of
-// them, decompressed, at one time. A body that there is no room for is answered 503.
-func NewBodies(max, budgetBytes int64) *Bodies {
-	b := &Bodies{max: max, budget: budget{size: budgetBytes}, openers: make(chan *opener, min(runtime.GOMAXPROCS(0), maxOpeners))}
+// NewBodies returns what reads bodies of at most max bytes on the wire. What it holds at one time is bounded: by
+// 64 MiB when max is 4 MiB, which is room for the largest body, compressed and opened, and for small ones beside it. A
+// body that there is no room for is answered 503.
+func NewBodies(max int64) *Bodies {
+	largest := max + record.MaxBody
+	b := &Bodies{max: max, budget: budget{size: besides + largest*forSmall/(forSmall-1)}, openers: make(chan *opener, min(runtime.GOMAXPROCS(0), maxOpeners))}
 	for range cap(b.openers) {
 		b.openers <- &opener{}
 	}

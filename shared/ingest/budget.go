@@ -8,13 +8,10 @@ import (
 	"github.com/bitville/listener/shared/api"
 )
 
-// Budget is how many bytes of bodies a process may hold at one time: the largest there is, compressed and opened,
-// and what else comes meanwhile.
-const Budget = 96 << 20
-
 const (
 	smallBody   = 64 << 10 // bytes
 	forSmall    = 4        // one part in so many of a budget is kept for small bodies
+	besides     = 16 << 20 // bytes of a budget beside what the largest body needs
 	perRequest  = 8 << 10  // bytes that a request takes beside its body: buffers, headers, a goroutine
 	maxWireRead = 64 << 10 // bytes made ready for a body before it arrives, whatever length it announces
 )

@@ -33,6 +33,16 @@ func TestBudget(t *testing.T) {
 	require.Zero(t, b.used.Load())
 }
 
+// The largest body fits, whatever the limit on the wire is.
+func TestBudgetOfTheLargestBody(t *testing.T) {
+	for _, max := range []int64{1, 4 << 20, record.MaxBody} {
+		s := share{of: &NewBodies(max).budget}
+		require.NoError(t, s.take(perRequest+max+1))
+		require.NoError(t, s.take(record.MaxBody+1))
+	}
+	require.EqualValues(t, 64<<20, NewBodies(4<<20).budget.size)
+}
+
 // However a body comes and whatever it opens to, it is read whole, and the share is what it holds.
 func TestReadAll(t *testing.T) {
 	text := []byte(strings.Repeat("0123456789", 30_000))

@@ -47,13 +47,20 @@ func newHandler(s Store, change func(*Config)) (http.Handler, *Config) {
 		Log:       slog.New(slog.DiscardHandler),
 		Now:       time.Now,
 		Retention: time.Hour,
-		Bodies:    NewBodies(4<<20, Budget),
+		Bodies:    NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(3, time.Now),
 	}
 	if change != nil {
 		change(&cfg)
 	}
 	return New("/ingest/php", record.Source{ID: "php_agent", NameField: "request_uri", MaxNameBytes: 8192}, cfg), &cfg
+}
+
+// bodies reads bodies within a budget.
+func bodies(size int64) *Bodies {
+	b := NewBodies(4 << 20)
+	b.budget.size = size
+	return b
 }
 
 // profile is a record with so many bytes of filler.
@@ -77,7 +84,7 @@ func post(h http.Handler, body string, header ...string) *httptest.ResponseRecor
 // made room for, small ones a while longer, and all of it comes back.
 func TestBodiesAreBounded(t *testing.T) {
 	s := heldStore{make(chan struct{})}
-	h, cfg := newHandler(s, func(c *Config) { c.Bodies = NewBodies(4<<20, 8<<20) })
+	h, cfg := newHandler(s, func(c *Config) { c.Bodies = bodies(8 << 20) })
 	var waiting sync.WaitGroup
 	answers := make(chan int, 6)
 	for n := range 5 {
@@ -102,7 +109,7 @@ func TestBodiesAreBounded(t *testing.T) {
 
 // A few bytes of bad records make a long answer, which is in the budget until it is written.
 func TestAnswersAreBounded(t *testing.T) {
-	h, cfg := newHandler(released(), func(c *Config) { c.Bodies = NewBodies(4<<20, 1<<20) })
+	h, cfg := newHandler(released(), func(c *Config) { c.Bodies = bodies(1 << 20) })
 	bad := "[" + strings.Repeat("{},", 4999) + "{}]"
 	require.Equal(t, 503, post(h, bad).Code)
 	require.Zero(t, cfg.Bodies.budget.used.Load())

@@ -25,7 +25,7 @@ func main() {
 		Log:       f.Log,
 		Now:       time.Now,
 		Retention: f.Config.Retention,
-		Bodies:    ingest.NewBodies(f.Config.MaxBodyBytes, ingest.Budget),
+		Bodies:    ingest.NewBodies(f.Config.MaxBodyBytes),
 		Throttle:  auth.NewThrottle(f.Config.AuthFailuresPerMinute, time.Now),
 		Proxies:   f.Config.TrustedProxies,
 	}))

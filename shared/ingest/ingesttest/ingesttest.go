@@ -31,7 +31,7 @@ func New(t *testing.T, function func(ingest.Config) http.Handler) (h http.Handle
 		Log:       slog.New(slog.DiscardHandler),
 		Now:       func() time.Time { return time.Unix(1795381200, 0) },
 		Retention: 7 * 24 * time.Hour,
-		Bodies:    ingest.NewBodies(4<<20, ingest.Budget),
+		Bodies:    ingest.NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(100, time.Now),
 	}), db, path
 }
