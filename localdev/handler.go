@@ -34,7 +34,7 @@ func newHandler(cfg config.Config, log *slog.Logger, db recordStore, watch obser
 		Log:       log,
 		Now:       time.Now,
 		Retention: cfg.Retention,
-		Bodies:    ingest.NewBodies(cfg.MaxBodyBytes, ingest.Budget),
+		Bodies:    ingest.NewBodies(cfg.MaxBodyBytes),
 		Throttle:  auth.NewThrottle(cfg.AuthFailuresPerMinute, time.Now),
 		Proxies:   cfg.TrustedProxies,
 		Observe:   watch.request,
