@@ -31,13 +31,16 @@ func TestContract(t *testing.T) {
 	t.Run("lambdaurl", func(t *testing.T) {
 		t.Parallel()
 		db, server := libsqltest.New(t)
-		target := target(t, wrapped(db))
+		target := target(t, wrapped(db, 100))
 		requireRows(t, server, contracttest.Run(t, target))
 		contracttest.RunFailing(t, func(t *testing.T, store contracttest.FailingStore) contracttest.Target {
-			failing := serve(t, wrapped(store))
+			failing := serve(t, wrapped(store, 100))
 			failing.Document = target.Document
 			return failing
 		})
+		throttling := serve(t, wrapped(db, 5))
+		throttling.Document = target.Document
+		contracttest.RunThrottled(t, throttling, 5)
 		require.Empty(t, target.Document.Unseen(t), "infra/openapi.yaml has answers that no event brought about")
 	})
 	t.Run("bootstraps", func(t *testing.T) {
@@ -63,8 +66,8 @@ type database interface {
 	health.Store
 }
 
-// wrapped are the URLs of the functions in this process.
-func wrapped(db database) http.Handler {
+// wrapped are the URLs of the functions in this process, which take so many wrong keys a minute.
+func wrapped(db database, failures int) http.Handler {
 	log := slog.New(slog.DiscardHandler)
 	cfg := ingest.Config{
 		Keys:      auth.NewKeys([]auth.Key{{Project: project, Secret: key}}),
@@ -73,7 +76,7 @@ func wrapped(db database) http.Handler {
 		Now:       time.Now,
 		Retention: 7 * 24 * time.Hour,
 		Bodies:    ingest.NewBodies(4 << 20),
-		Throttle:  auth.NewThrottle(100, time.Now),
+		Throttle:  auth.NewThrottle(failures, time.Now),
 	}
 	return front(
 		functiontest.URL(wrap(ingestphp.New(cfg))),
