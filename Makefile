@@ -9,10 +9,10 @@ RACE := $(if $(shell command -v "$$(go env CC)" 2>/dev/null),-race)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build test lint bench fuzz deploy smoke
+.PHONY: help dev build install uninstall test lint bench fuzz deploy smoke
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 dev: build ## start the listener with a key, a certificate and a database of its own in .dev
 	@./bin/listener dev
@@ -20,10 +20,19 @@ dev: build ## start the listener with a key, a certificate and a database of its
 build: ## build bin/listener, one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/listener ./localdev
 
+install: ## install what was built as a service of systemd; [DESTDIR=… PREFIX=/usr/local]
+	@bash infra/systemd/install.sh install
+
+uninstall: ## take the service away, and leave its settings and records
+	@bash infra/systemd/install.sh uninstall
+
 test: lint ## lint, then all tests, with real PHP and PostgreSQL where they can be had
 	bash testdata/agents/install.sh
 	bash testdata/libsql/install.sh
 	bash testdata/sam/install.sh
+	bash testdata/pebble/install.sh
+	bash testdata/prometheus/install.sh
+	bash testdata/systemd/install.sh
 	go test $(RACE) -shuffle=on -timeout 15m ./...
 
 lint: ## gofmt, go vet, staticcheck, and a tidy go.mod
@@ -36,7 +45,9 @@ bench: ## time the parts and the whole
 	go test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## let each fuzz test look for new inputs, 30 s each
-	for target in FuzzScan FuzzRecord FuzzLines; do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime 30s ./shared/record || exit 1; done
+	for at in record:FuzzScan record:FuzzRecord record:FuzzLines clientip:FuzzClientIP config:FuzzConfig config:FuzzKeysJSON; do \
+		go test -run '^$$' -fuzz "^$${at#*:}\$$" -fuzztime 30s -fuzzminimizetime 1s ./shared/$${at%:*} || exit 1; done
+	go test -run '^$$' -fuzz '^FuzzDatagram$$' -fuzztime 30s -fuzzminimizetime 1s ./localdev/udp
 
 deploy: export SAM_CLI_TELEMETRY = 0
 deploy: ## build the Lambda functions and deploy them to AWS; infra/aws.md says what it needs
