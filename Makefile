@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # The race detector needs a C compiler; where there is none the tests run without it.
-RACE := $(if $(shell command -v "$$(go env CC)" 2>/dev/null),-race)
+RACE = $(if $(shell command -v "$$(go env CC)" 2>/dev/null),-race)
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 

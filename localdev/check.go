@@ -5,17 +5,33 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/store/sqlite"
 )
 
 // check tells whether the listener would start with the settings, which are right if it is called at all. It
-// makes and changes nothing, so that it may run beside a listener; whether addresses are free it cannot tell.
+// makes and changes nothing, so that it may run beside a listener; whether addresses are free it cannot tell. It
+// reads files as the user that runs it.
 func check(ctx context.Context, cfg config.Config, log *slog.Logger, stdout io.Writer) error {
 	if cfg.TLSCertPath != "" {
-		if _, err := openCertificates(ctx, cfg, log); err != nil { // of files it only reads
+		source, err := openCertificates(ctx, cfg, log) // of files it only reads
+		if err != nil {
 			return err
+		}
+		if end := source.Status().NotAfter; time.Now().After(end) {
+			return fmt.Errorf("the certificate %s (BITVILLE_TLS_CERT_PATH) ended on %s; renew it", cfg.TLSCertPath, end.Format(time.DateOnly))
+		}
+	}
+	if cfg.DBURL != "" {
+		db, err := openServer(cfg)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		if err := db.Reach(ctx); err != nil {
+			return fmt.Errorf("ask the database server (BITVILLE_DB_URL): %w", err)
 		}
 	}
 	if cfg.DBPath != "" {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
@@ -113,6 +114,8 @@ func TestCheck(t *testing.T) {
 	require.Contains(t, run("BITVILLE_RETENTION=soon", "BITVILLE_RETENTON=1h"), "did you mean BITVILLE_RETENTION?")
 	require.Contains(t, run("BITVILLE_TLS_CERT_PATH=/none", "BITVILLE_TLS_KEY_PATH=/none"), "load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH)")
 	require.Contains(t, run("BITVILLE_DB_PATH="+filepath.Join(dir, "none", "db")), "BITVILLE_DB_PATH")
+	require.Contains(t, run("BITVILLE_DB_PATH=", "BITVILLE_DB_URL=http://127.0.0.1:9"), "ask the database server (BITVILLE_DB_URL): ")
+	require.Empty(t, run("BITVILLE_DB_PATH=", "BITVILLE_DB_URL="+libsqltest.Start(t).URL))
 	require.NoError(t, os.WriteFile(db, []byte("no database"), 0o600))
 	require.Contains(t, run(), "the file is not a database")
 	out, err := command(t, []string{"BITVILLE_API_KEY_SHOP=" + testKey, "BITVILLE_DB_PATH=" + filepath.Join(dir, "new.db")}, "-check")

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -41,7 +42,7 @@ usage: listener [command]
   backup F   copy the database into the new file F; safe while a listener runs
   version    print the version
 
-Settings come from the environment; README.md lists them.
+Settings come from the environment; README.md lists them, as does /etc/bitville/listener.env where it was installed.
 `
 
 func main() {
@@ -67,6 +68,9 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	command := "serve"
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
+	}
+	if slices.Contains([]string{"-h", "-help", "--help"}, strings.Join(args, " ")) {
+		command, args = "help", nil
 	}
 	takes := map[string]int{"serve": 0, "dev": 0, "check": 0, "-check": 0, "purge": 0, "backup": 1, "show": 1}
 	if want, ok := takes[command]; ok && len(args) != want {

@@ -7,8 +7,11 @@ from=$(dirname "$0")
 root=${DESTDIR:-}
 prefix=${PREFIX:-/usr/local}
 program=$prefix/bin/listener
-unit=$prefix/lib/systemd/system/bitville-listener.service
-users=$prefix/lib/sysusers.d/bitville-listener.conf
+case $prefix in
+/usr | /usr/local) unit=$prefix/lib/systemd/system users=$prefix/lib/sysusers.d ;;
+*) unit=/etc/systemd/system users=/etc/sysusers.d ;; # where systemd looks, whatever the prefix
+esac
+unit+=/bitville-listener.service users+=/bitville-listener.conf
 settings=/etc/bitville/listener.env
 
 # With DESTDIR it is a package that is made, and of no concern to this machine.
@@ -39,15 +42,15 @@ install)
   fi
   cat <<END
 Next:
-  set a key in $settings; $program help says what else there is to run
+  set a key in $settings, such as openssl rand -hex 20 makes
   systemctl enable --now bitville-listener     (an older one that runs: systemctl restart bitville-listener)
-  systemctl status bitville-listener
+  systemctl status bitville-listener           (what is wrong with the settings it says: journalctl -u bitville-listener -o cat)
 END
   ;;
 uninstall)
   if live && systemctl cat bitville-listener >/dev/null 2>&1; then run systemctl disable --now bitville-listener; fi
   for file in "$unit" "$users" "$program"; do
-    if [ -e "$root$file" ]; then run rm "$root$file"; fi
+    if [ -e "$root$file" ]; then run rm "$root$file"; else echo "not found  $root$file"; fi
   done
   if live; then run systemctl daemon-reload; fi
   cat <<END

@@ -45,8 +45,25 @@ func (f *files) selfSign(dir string) error {
 func (f *files) tellTrust(cert *x509.Certificate) {
 	if bytes.Equal(cert.RawIssuer, cert.RawSubject) {
 		f.log.Info("the certificate is self-signed: agents trust it by this file", "certificate", f.certPath,
+			"good_for", fmt.Sprint(cert.DNSNames, cert.IPAddresses),
 			"php_curl", fmt.Sprintf("CURLOPT_CAINFO => '%s'", f.certPath), "guzzle", fmt.Sprintf("'verify' => '%s'", f.certPath))
 	}
+}
+
+// ownNames returns what agents may call this machine by, as far as it knows: on another host, one of its addresses.
+func ownNames() (names []string, addresses []net.IP) {
+	names = []string{"localhost"}
+	if host, err := os.Hostname(); err == nil && host != "localhost" {
+		names = append(names, host)
+	}
+	addresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	own, _ := net.InterfaceAddrs() // without them it is good for this machine's agents
+	for _, addr := range own {
+		if network, ok := addr.(*net.IPNet); ok && network.IP.IsGlobalUnicast() {
+			addresses = append(addresses, network.IP)
+		}
+	}
+	return names, addresses
 }
 
 // write makes the pair.
@@ -59,10 +76,7 @@ func (f *files) write() error {
 	if err != nil {
 		return err
 	}
-	names := []string{"localhost"}
-	if host, err := os.Hostname(); err == nil && host != "localhost" {
-		names = append(names, host)
-	}
+	names, addresses := ownNames()
 	now := f.now()
 	template := &x509.Certificate{
 		SerialNumber:          serial,
@@ -70,7 +84,7 @@ func (f *files) write() error {
 		NotBefore:             now.Add(-time.Hour), // an agent's clock may be behind
 		NotAfter:              now.Add(selfSignedFor),
 		DNSNames:              names,
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		IPAddresses:           addresses,
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		IsCA:                  true, // so that every TLS library takes it as a root

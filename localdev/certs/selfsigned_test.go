@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -43,10 +44,19 @@ func TestSelfSigned(t *testing.T) {
 	require.True(t, roots.AppendCertsFromPEM(made))
 	host, err := os.Hostname()
 	require.NoError(t, err)
-	for _, name := range []string{"localhost", "127.0.0.1", "::1", host} {
+	names := []string{"localhost", "127.0.0.1", "::1", host}
+	own, err := net.InterfaceAddrs()
+	require.NoError(t, err)
+	for _, addr := range own {
+		if ip := addr.(*net.IPNet).IP; ip.IsGlobalUnicast() {
+			names = append(names, ip.String())
+		}
+	}
+	for _, name := range names {
 		conn, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: roots, ServerName: name})
 		require.NoError(t, err, name)
 		require.NoError(t, conn.Close())
+		require.Contains(t, buf.String(), name, "the log says what it is good for")
 	}
 
 	cfg, buf = selfSignedIn(dir)

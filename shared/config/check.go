@@ -120,7 +120,10 @@ func (c *Config) settleACME(set map[string]string) (warnings []string) {
 	if c.ACMECacheDir == "" {
 		c.ACMECacheDir = filepath.Join(filepath.Dir(c.DBPath), "acme")
 	}
-	return nil
+	if _, port, _ := net.SplitHostPort(c.ListenAddr); port != "443" {
+		warnings = append(warnings, "BITVILLE_ACME_DOMAINS: the authority asks at port 443; set BITVILLE_LISTEN_ADDR=:443, or have that port forwarded to this one")
+	}
+	return warnings
 }
 
 // isDomain tells whether a name is one that an authority can check: a DNS name in lower-case ASCII, of two labels or

@@ -69,12 +69,13 @@ func TestMetricsForAllWarn(t *testing.T) {
 func TestACME(t *testing.T) {
 	cfg, warnings, err := config.Load(with("BITVILLE_ACME_DOMAINS=Listener.Example.com, xn--bcher-kva.example ,listener.example.com,a-1.b2.test"))
 	require.NoError(t, err)
-	require.Empty(t, warnings)
+	require.Equal(t, []string{"BITVILLE_ACME_DOMAINS: the authority asks at port 443; set BITVILLE_LISTEN_ADDR=:443, or have that port forwarded to this one"}, warnings)
 	require.Equal(t, []string{"listener.example.com", "xn--bcher-kva.example", "a-1.b2.test"}, cfg.ACMEDomains)
 	require.Equal(t, "/data/acme", cfg.ACMECacheDir, "beside the database")
 
-	cfg, _, err = config.Load([]string{enough[1], "BITVILLE_DB_URL=libsql://db.example", "BITVILLE_ACME_DOMAINS=listener.test"})
+	cfg, warnings, err = config.Load([]string{enough[1], "BITVILLE_DB_URL=libsql://db.example", "BITVILLE_ACME_DOMAINS=listener.test", "BITVILLE_LISTEN_ADDR=[::]:443"})
 	require.NoError(t, err)
+	require.Empty(t, warnings)
 	require.Equal(t, "acme", cfg.ACMECacheDir, "in the working folder")
 }
 
@@ -123,7 +124,7 @@ func TestACMEProblems(t *testing.T) {
 	} {
 		t.Run(c.name+"="+c.value, func(t *testing.T) {
 			name := "BITVILLE_ACME_" + c.name
-			_, warnings, err := config.Load(with("BITVILLE_ACME_DOMAINS=a.example", name+"="+c.value))
+			_, warnings, err := config.Load(with("BITVILLE_LISTEN_ADDR=:443", "BITVILLE_ACME_DOMAINS=a.example", name+"="+c.value))
 			require.Empty(t, warnings)
 			if c.message == "" {
 				require.NoError(t, err)

@@ -23,6 +23,13 @@ func (db *DB) ByCorrelationID(ctx context.Context, id string) (entries []store.E
 	return entries, err
 }
 
+// Reach tells whether the server answers and takes the token, and asks for nothing that is kept there. The error
+// is a *store.Unavailable that says why not.
+func (db *DB) Reach(ctx context.Context) error {
+	_, err := scalar[int64](ctx, db, "SELECT 1")
+	return err
+}
+
 // scalar reads one value, which may be NULL.
 func scalar[T any](ctx context.Context, db *DB, query string, args ...any) (value sql.Null[T], err error) {
 	err = db.read(ctx, func(rows *sql.Rows) error { return rows.Scan(&value) }, query, args...)
