@@ -100,7 +100,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return strings.Contains(l.scrape(t), "bitville_certificate_last_reload_successful 0\n")
 	}, 10*time.Second, 10*time.Millisecond)
-	require.Contains(t, l.log.String(), "BITVILLE_TLS_CERT_PATH")
+	require.Eventually(t, func() bool { return strings.Contains(l.log.String(), "BITVILLE_TLS_CERT_PATH") }, 10*time.Second, 10*time.Millisecond)
 	require.Equal(t, ca.serial, shown())
 	ca.issue(t, cert, key)
 	require.Eventually(t, func() bool { return shown() == ca.serial }, 30*time.Second, 100*time.Millisecond, "taken without a signal")

@@ -1,20 +1,9 @@
-// Package store holds what every store of records has in common: what an insert reports, why a store
-// can refuse, and the schema. The stores themselves stand in folders of their own, so that a program
+// Package store holds what every store of records has in common: what an insert reports and why a store
+// can refuse. The stores themselves stand in folders of their own, so that a program
 // links only the database driver that it uses.
 package store
 
-import (
-	_ "embed"
-	"time"
-)
-
-// Schema makes an empty database the first version of the schema.
-//
-//go:embed schema.sql
-var Schema string
-
-// SchemaVersion is what PRAGMA user_version says of a database that has all migrations.
-const SchemaVersion = 1
+import "time"
 
 // Result counts what became of the records of one insert.
 type Result struct {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	_ "embed"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,8 +20,12 @@ import (
 	"github.com/tursodatabase/libsql-client-go/libsql"
 
 	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/store"
 )
+
+// schema makes the table and its indexes.
+//
+//go:embed schema.sql
+var schema string
 
 const (
 	callTimeout = 8 * time.Second // of one call, its tries together: a silent server is told within 10 s
@@ -147,7 +152,7 @@ func (db *DB) query(ctx context.Context, scan func(*sql.Rows) error, statement s
 
 // ensureSchema makes what is missing of the schema, one statement at a time.
 func (db *DB) ensureSchema(ctx context.Context) error {
-	for statement := range strings.SplitSeq(store.Schema, ";\n") {
+	for statement := range strings.SplitSeq(schema, ";\n") {
 		if strings.TrimSpace(statement) == "" {
 			continue
 		}

@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/bitville/listener/shared/store"
 )
 
 // statementRows bounds what a backup copies between two looks at the clock: at most 256 MiB, of the largest
@@ -101,13 +99,16 @@ func mustBeNew(path string) error {
 // makeCopy makes the empty file path a copy of the database in from.
 func makeCopy(ctx context.Context, path, from string) (rows int, err error) {
 	// Nobody sees the file before it is whole: neither a journal nor syncs are worth their time.
-	pool := openPool(path, "rw", 1, "auto_vacuum(2)", "journal_mode(OFF)", "synchronous(OFF)")
+	pool := openPool(path, "rw", 1, "journal_mode(OFF)", "synchronous(OFF)")
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("open the file: %w", explain(err))
 	}
 	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA page_size = %d; PRAGMA auto_vacuum = 2", pageSize)); err != nil {
+		return 0, fmt.Errorf("open the file: %w", explain(err))
+	}
 	if err := migrate(ctx, conn); err != nil {
 		return 0, fmt.Errorf("make the tables: %w", err)
 	}
@@ -122,11 +123,14 @@ func makeCopy(ctx context.Context, path, from string) (rows int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the database: %w", explain(err))
 	}
-	if version != store.SchemaVersion {
-		return 0, fmt.Errorf("the database has schema %d and this listener %d: start this one on it first", version, store.SchemaVersion)
+	if version != schemaVersion {
+		return 0, fmt.Errorf("the database has schema %d and this listener %d: start this one on it first", version, schemaVersion)
 	}
 	if rows, err = copyRows(ctx, conn, &wal{path: from + "-wal"}); err != nil {
 		return rows, fmt.Errorf("copy records: %w", explain(err))
+	}
+	if _, err := conn.ExecContext(ctx, fillAll); err != nil {
+		return rows, fmt.Errorf("fill the look-up tables: %w", explain(err))
 	}
 	var found string
 	if err := conn.QueryRowContext(ctx, "PRAGMA main.quick_check(1)").Scan(&found); err != nil {
@@ -192,8 +196,7 @@ func copyChunk(ctx context.Context, conn *sql.Conn, last *int64, end int64) (row
 		if err != nil {
 			return rows, err
 		}
-		// OR IGNORE: a record may have been purged behind the copy and sent again ahead of it, under a new id.
-		res, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO main.profiling_data SELECT * FROM source.profiling_data WHERE id > ? AND id <= ?", *last, next)
+		res, err := tx.ExecContext(ctx, "INSERT INTO main.profiling_data SELECT * FROM source.profiling_data WHERE id > ? AND id <= ?", *last, next)
 		if err != nil {
 			return rows, err
 		}

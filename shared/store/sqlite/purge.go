@@ -33,8 +33,16 @@ func (db *DB) Purge(ctx context.Context, before time.Time) (report store.PurgeRe
 		return report, fmt.Errorf("list sources: %w", err)
 	}
 	for _, source := range sources {
-		if err := db.deleteOld(ctx, source, before.UnixMicro(), &report); err != nil {
+		rows, err := db.deleteAll(ctx, deleteOldSQL, before.UnixMicro(), source)
+		report.Rows += rows
+		if err != nil {
 			return report, fmt.Errorf("delete old records: %w", err)
+		}
+	}
+	// Only now, for what is in the tables no more could be stored again.
+	for _, look := range []string{deleteSeenSQL, deleteCorrelationSQL} {
+		if _, err := db.deleteAll(ctx, look, before.UnixMicro()); err != nil {
+			return report, fmt.Errorf("delete look-ups of old records: %w", err)
 		}
 	}
 	if err := db.vacuum(ctx, &report); err != nil {
@@ -44,25 +52,38 @@ func (db *DB) Purge(ctx context.Context, before time.Time) (report store.PurgeRe
 	return report, err
 }
 
-func (db *DB) deleteOld(ctx context.Context, source string, before int64, report *store.PurgeReport) error {
+// What a purge deletes, a chunk at a time: ?1 is the first time to keep and ?2 how many rows to delete.
+const (
+	deleteOldSQL = `DELETE FROM profiling_data WHERE id IN
+		(SELECT id FROM profiling_data WHERE source = ?3 AND timestamp < ?1 ORDER BY timestamp LIMIT ?2)`
+	deleteSeenSQL = `DELETE FROM profiling_data_seen WHERE (timestamp, digest) IN
+		(SELECT timestamp, digest FROM profiling_data_seen WHERE timestamp < ?1 ORDER BY timestamp, digest LIMIT ?2)`
+	// Whole parts, when no record of theirs is left; entries of single records that are gone lead nowhere until then.
+	deleteCorrelationSQL = `DELETE FROM profiling_data_correlation WHERE (part, digits, id) IN
+		(SELECT part, digits, id FROM profiling_data_correlation
+			WHERE part < coalesce((SELECT min(id) FROM profiling_data), 1 << 62) >> 16 ORDER BY part, digits, id LIMIT ?2)`
+)
+
+// deleteAll runs one of the statements until there is nothing left to delete.
+func (db *DB) deleteAll(ctx context.Context, statement string, before int64, args ...any) (rows int, err error) {
 	limit := firstRows
 	for {
 		var deleted int
 		var took time.Duration
 		err := db.chunk(ctx, func(ctx context.Context, conn *sql.Conn) error {
 			start := time.Now()
-			res, err := conn.ExecContext(ctx, `DELETE FROM profiling_data WHERE id IN
-				(SELECT id FROM profiling_data WHERE source = ? AND timestamp < ? ORDER BY timestamp LIMIT ?)`, source, before, limit)
+			res, err := conn.ExecContext(ctx, statement, append([]any{before, limit}, args...)...)
 			if err != nil {
 				return err
 			}
+			db.lookups.forget()
 			n, err := res.RowsAffected()
 			deleted, took = int(n), time.Since(start)
 			return err
 		})
-		report.Rows += deleted
+		rows += deleted
 		if err != nil || deleted < limit {
-			return err
+			return rows, err
 		}
 		switch {
 		case took > chunkTime:

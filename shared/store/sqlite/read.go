@@ -14,7 +14,8 @@ const maxReaders = 4
 
 // Reader reads a database that a listener may be writing.
 type Reader struct {
-	pool *sql.DB
+	pool   *sql.DB
+	packer *packer
 }
 
 // OpenReader opens an existing database for reading alone.
@@ -29,17 +30,26 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 		_ = pool.Close()
 		return nil, fmt.Errorf("PRAGMA query_only is %d and cannot be set to 1", queryOnly)
 	}
-	return &Reader{pool: pool}, nil
+	packer, err := newPacker()
+	if err != nil {
+		_ = pool.Close()
+		return nil, fmt.Errorf("make what compresses payloads: %w", err)
+	}
+	return &Reader{pool, packer}, nil
 }
 
 // Close closes the reading connections.
 func (r *Reader) Close() error { return r.pool.Close() }
 
+const byCorrelationID = `SELECT correlation_id, project, source, timestamp, duration_ms, name, coalesce(attributes, ''), payload
+	FROM profiling_data WHERE correlation_id = ?1
+		AND id IN (SELECT id FROM profiling_data_by_digits WHERE digits = substr(?1, 5, 4) || substr(?1, -4))
+	ORDER BY timestamp, id`
+
 // ByCorrelationID returns what is stored under one correlation id, a lower-case UUID with dashes: the PHP
 // request and the statements that it ran, in the order of their timestamps.
 func (r *Reader) ByCorrelationID(ctx context.Context, id string) ([]store.Entry, error) {
-	rows, err := r.pool.QueryContext(ctx, `SELECT correlation_id, project, source, timestamp, duration_ms, name,
-		coalesce(attributes, ''), payload FROM profiling_data WHERE correlation_id = ? ORDER BY timestamp, id`, id)
+	rows, err := r.pool.QueryContext(ctx, byCorrelationID, id)
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -48,8 +58,12 @@ func (r *Reader) ByCorrelationID(ctx context.Context, id string) ([]store.Entry,
 	for rows.Next() {
 		var e store.Entry
 		var micros int64
-		if err := rows.Scan(&e.CorrelationID, &e.Project, &e.Source, &micros, &e.DurationMS, &e.Name, &e.Attributes, &e.Payload); err != nil {
+		var payload any
+		if err := rows.Scan(&e.CorrelationID, &e.Project, &e.Source, &micros, &e.DurationMS, &e.Name, &e.Attributes, &payload); err != nil {
 			return nil, explain(err)
+		}
+		if e.Payload, err = r.packer.unpack(payload); err != nil {
+			return nil, fmt.Errorf("read a record of %s: %w", id, err)
 		}
 		e.Timestamp = time.UnixMicro(micros)
 		entries = append(entries, e)

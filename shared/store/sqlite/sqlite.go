@@ -20,9 +20,15 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // pure Go: one static binary, no C compiler
-
-	"github.com/bitville/listener/shared/store"
 )
+
+// schema makes the tables of a new file, and what a file of the first version lacks.
+//
+//go:embed schema.sql
+var schema string
+
+// schemaVersion is what PRAGMA user_version says of a file that has all of schema.
+const schemaVersion = 2
 
 // statistics tells SQLite's planner what the indexes are worth. Its file says why.
 //
@@ -39,6 +45,8 @@ const (
 	// lockPoll is how often the writer tries meanwhile. SQLite's own schedule ends at every 100 ms, which
 	// misses the gaps that a purge by another process leaves between its chunks.
 	lockPoll = 2 * time.Millisecond
+
+	pageSize = 2048 // bytes, of a new file
 )
 
 // Config says how to open a database.
@@ -57,12 +65,15 @@ type DB struct {
 	conn   *sql.Conn // owned by the writer goroutine
 	insert *sql.Stmt // on conn
 
+	lookups *lookups // the writer's
+
 	queue  chan *job
 	tasks  chan *job
 	queued atomic.Int64 // bytes of work in queue and being written
 	pace   atomic.Int64 // nanoseconds that the writer needs for a MiB of work, its checkpoints included
 	log    wal
 	file   os.FileInfo           // of the database file, as it was opened
+	disk   *os.File              // the same, for syncs; closed last, for that drops the process's locks on the file
 	free   func() (int64, error) // freeSpace, or what a test makes of it
 
 	closing sync.RWMutex // held for reading while a job is handed to the writer
@@ -90,6 +101,9 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	defer func() {
 		if err != nil {
 			_ = db.pool.Close()
+			if db.disk != nil {
+				_ = db.disk.Close()
+			}
 		}
 	}()
 	if db.conn, err = db.pool.Conn(ctx); err != nil {
@@ -104,7 +118,13 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	if db.insert, err = db.conn.PrepareContext(ctx, insertSQL); err != nil {
 		return nil, fmt.Errorf("prepare insert: %w", err)
 	}
-	if db.file, err = os.Stat(cfg.Path); err != nil {
+	if db.lookups, err = newLookups(ctx, db.conn, cfg.Now); err != nil {
+		return nil, err
+	}
+	if db.disk, err = os.Open(cfg.Path); err != nil {
+		return nil, fmt.Errorf("open the file: %w", err)
+	}
+	if db.file, err = db.disk.Stat(); err != nil {
 		return nil, fmt.Errorf("look at the file: %w", err)
 	}
 	reader, err := OpenReader(ctx, cfg.Path)
@@ -131,7 +151,7 @@ func (db *DB) Close() error {
 	db.done.Wait()
 	err := db.Reader.Close()
 	_, _, cpErr := checkpoint(context.Background(), db.conn, "TRUNCATE")
-	return errors.Join(err, cpErr, db.insert.Close(), db.conn.Close(), db.pool.Close())
+	return errors.Join(err, cpErr, db.lookups.close(), db.insert.Close(), db.conn.Close(), db.pool.Close(), db.disk.Close())
 }
 
 func openPool(path, mode string, conns int, pragmas ...string) *sql.DB {
@@ -199,8 +219,8 @@ func checkFile(ctx context.Context, path string, info fs.FileInfo) error {
 		return explain(err)
 	case tables > 0 && application != applicationID:
 		return errors.New("is not a listener's database; name another file")
-	case version > store.SchemaVersion:
-		return fmt.Errorf("was made by a newer version of the listener (schema %d, this one knows %d)", version, store.SchemaVersion)
+	case version > schemaVersion:
+		return fmt.Errorf("was made by a newer version of the listener (schema %d, this one knows %d)", version, schemaVersion)
 	}
 	return nil
 }
@@ -211,12 +231,16 @@ func (db *DB) configure(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("synchronous is %q: NORMAL or FULL", db.cfg.Synchronous)
 	}
+	// Before the first table; an older file keeps its own. A record dirties fewer bytes of small pages.
+	if _, err := db.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA page_size = %d", pageSize)); err != nil {
+		return explain(err)
+	}
 	for _, p := range []struct{ name, value string }{
 		{"auto_vacuum", "2"}, // INCREMENTAL, so that a purge gives space back; only before the first table
 		{"journal_mode", "wal"},
 		{"synchronous", synchronous},
 		{"wal_autocheckpoint", "0"}, // a checkpoint of our own, off the request path
-		{"journal_size_limit", fmt.Sprint(walSoftLimit)},
+		{"journal_size_limit", fmt.Sprint(walKept)},
 		{"cache_size", "-8192"}, // 8 MiB; each commit walks the whole cache, so that more is slower
 		{"busy_timeout", "0"},   // from here on whileLocked waits
 	} {
@@ -247,7 +271,6 @@ func whileLocked(try func() error) error {
 // migrate brings the schema up to date in one transaction. The version is read inside it: two processes may
 // start on a new file at once.
 func migrate(ctx context.Context, conn *sql.Conn) (err error) {
-	migrations := []string{store.Schema + statistics}
 	exec := func(script string) error {
 		_, err := conn.ExecContext(ctx, script)
 		return explain(err)
@@ -264,10 +287,10 @@ func migrate(ctx context.Context, conn *sql.Conn) (err error) {
 	if err != nil {
 		return explain(err)
 	}
-	for ; version < len(migrations); version++ {
-		err := exec(fmt.Sprintf("%s; PRAGMA application_id = %d; PRAGMA user_version = %d", migrations[version], applicationID, version+1))
+	if version < schemaVersion {
+		err := exec(fmt.Sprintf("%s; %s; %s; PRAGMA application_id = %d; PRAGMA user_version = %d", schema, fillAll, statistics, applicationID, schemaVersion))
 		if err != nil {
-			return fmt.Errorf("bring the schema to version %d: %w", version+1, err)
+			return fmt.Errorf("bring the schema to version %d: %w", schemaVersion, err)
 		}
 	}
 	return exec("COMMIT")

@@ -15,7 +15,9 @@ const (
 	// walInterval keeps a promise: with synchronous NORMAL a commit is safe from a power cut once a
 	// checkpoint has synced the log, and at most the last second may be lost.
 	walInterval  = 500 * time.Millisecond
-	walSoftLimit = 32 << 20  // bytes; above it the writer helps, so that the log can begin anew
+	walAnew      = 16 << 20  // bytes of log that are worth beginning it anew
+	walKept      = 64 << 20  // bytes of file that are kept then: to write over is cheaper than to append
+	walSoftLimit = 96 << 20  // bytes; above it the writer helps
 	walHardLimit = 128 << 20 // bytes; above it ingest waits for the checkpoint
 	spaceReserve = 4 << 20   // bytes that stay free, so that a purge can work on a full disk
 )
@@ -34,8 +36,8 @@ func (w *wal) size() int64 {
 	return info.Size()
 }
 
-// checkpointer copies the log into the database in the background, without stopping the writer, as long
-// as there is anything to copy.
+// checkpointer copies the log into the database in the background, as long as there is anything to copy, and has it
+// begin anew when it has grown.
 func (db *DB) checkpointer() {
 	pool := openPool(db.cfg.Path, "rw", 1)
 	defer pool.Close()
@@ -52,14 +54,31 @@ func (db *DB) checkpointer() {
 		if err != nil {
 			continue // an insert meets the same error, and tells it
 		}
-		_, _, _ = checkpoint(ctx, conn, "PASSIVE")
+		if frames, _, err := checkpoint(ctx, conn, "PASSIVE"); err == nil && frames > walAnew/pageSize {
+			db.beginAnew(ctx, conn)
+		}
 		_ = conn.Close()
 	}
 }
 
-// relieve lets the writer checkpoint when the log has grown large. Background passes never reach its end
-// under load; a pass between two transactions does, and then the next one begins the log anew. Above the
-// hard limit there is no next one: the log is cut here, unless a reader still needs it.
+// beginAnew has the writer begin the log at its start again. For that a checkpoint must reach the log's end, which
+// under load only the writer's can, between two groups; and that one has to wait until the disk has all pages of
+// the database, those of the passes before too, which don't. So a pass here leaves it little to copy, and the sync of
+// the file little to wait for: ingest waits for milliseconds, not tens of them.
+func (db *DB) beginAnew(ctx context.Context, conn *sql.Conn) {
+	if db.disk.Sync() != nil {
+		return // the writer's checkpoint meets it too, and must not believe that all is well
+	}
+	_, _, _ = checkpoint(ctx, conn, "PASSIVE")
+	_ = db.disk.Sync()
+	_ = db.do(ctx, func(conn *sql.Conn) error {
+		_, _, err := checkpoint(ctx, conn, "PASSIVE")
+		return err
+	})
+}
+
+// relieve lets the writer checkpoint when the log grows faster than the background copies it. Above the hard limit
+// the log is cut, unless a reader still needs it.
 func (db *DB) relieve() {
 	size := db.log.size()
 	if size <= walSoftLimit || time.Since(db.log.relieved) < 100*time.Millisecond {

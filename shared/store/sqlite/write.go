@@ -11,9 +11,12 @@ import (
 	"github.com/bitville/listener/shared/store"
 )
 
+// insertSQL stores a record that profiling_data_seen does not know. A file of the first version has a constraint
+// instead, which may know more.
 const insertSQL = `INSERT INTO profiling_data
 	(correlation_id, project, source, timestamp, duration_ms, name, attributes, payload, digest, created_at)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+	WHERE NOT EXISTS (SELECT 1 FROM profiling_data_seen WHERE timestamp = ?4 AND digest = ?9) ON CONFLICT DO NOTHING`
 
 // The queue in front of the writer is bounded by time: what finds more in it than the writer does in
 // maxQueued is refused at once, and what has waited for maxQueueTime all the same (the disk stalls, another
@@ -33,6 +36,7 @@ const (
 // job is one caller's work for the writer. The writer answers on done, which has room for the answer.
 type job struct {
 	records []record.Record
+	packed  [][]byte              // a record's payload compressed, nil for one that is not
 	bytes   int64                 // of work: see recordBytes
 	task    func(*sql.Conn) error // for a job of tasks
 	taken   atomic.Bool           // by the writer, or back by the caller
@@ -48,15 +52,28 @@ type outcome struct {
 // *store.Unavailable: the records may or may not have been stored, and sending them again is safe. When ctx
 // ends first the caller is let go, but what is queued is stored all the same.
 func (db *DB) Insert(ctx context.Context, records []record.Record) (store.Result, error) {
-	j := &job{records: records, done: make(chan outcome, 1)}
-	for i := range records {
-		r := &records[i]
-		j.bytes += int64(recordBytes + len(r.Payload) + len(r.Attributes) + len(r.Name))
+	if err := db.Admit(); err != nil { // before the work of compressing
+		return store.Result{}, err
 	}
+	j := db.newJob(records)
 	if err := db.enqueue(j); err != nil {
 		return store.Result{}, err
 	}
 	return j.wait(ctx)
+}
+
+// newJob does what needs no writer.
+func (db *DB) newJob(records []record.Record) *job {
+	j := &job{records: records, packed: make([][]byte, len(records)), done: make(chan outcome, 1)}
+	for i := range records {
+		r := &records[i]
+		stored := r.Payload
+		if packed := db.packer.pack(r.Payload); packed != nil {
+			j.packed[i], stored = packed, packed
+		}
+		j.bytes += int64(recordBytes + len(stored) + len(r.Attributes) + len(r.Name))
+	}
+	return j
 }
 
 // Ready tells whether a record could be stored now, by the path that records take; see probe. The error is a *store.Unavailable that says why not.
@@ -129,8 +146,14 @@ func (j *job) wait(ctx context.Context) (store.Result, error) {
 // write is the writer goroutine. It ends when the queue is closed and empty.
 func (db *DB) write() {
 	var group []*job
+	idle := time.NewTicker(fillAfter)
+	defer idle.Stop()
 	for {
 		select {
+		case <-idle.C:
+			if db.lookups.due() && db.mayWrite() == nil {
+				_, _ = db.transact(nil) // an insert meets the same error, and tells it
+			}
 		case j, ok := <-db.queue:
 			if !ok {
 				return
@@ -233,15 +256,19 @@ func (db *DB) transact(jobs []*job) (results []store.Result, err error) {
 		if err != nil {
 			// SQLite may have rolled back by itself already; the error that counts is the first one.
 			_, _ = db.conn.ExecContext(ctx, "ROLLBACK")
+			db.lookups.forget()
 			err = explain(err)
 		}
 	}()
+	if err := db.lookups.refresh(ctx); err != nil {
+		return nil, err
+	}
 	created := db.cfg.Now().UnixMicro()
 	results = make([]store.Result, len(jobs))
 	records := 0
 	for i, j := range jobs {
 		for k := range j.records {
-			stored, err := db.insertRecord(ctx, &j.records[k], created)
+			stored, err := db.insertNew(ctx, &j.records[k], j.packed[k], created)
 			if err != nil {
 				return nil, err
 			}
@@ -253,8 +280,13 @@ func (db *DB) transact(jobs []*job) (results []store.Result, err error) {
 			records++
 		}
 	}
-	if records == 0 {
+	if len(jobs) > 0 && records == 0 {
 		if err := db.probe(ctx, created); err != nil {
+			return nil, err
+		}
+	}
+	if db.lookups.due() {
+		if err := db.lookups.fill(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -267,23 +299,44 @@ func (db *DB) transact(jobs []*job) (results []store.Result, err error) {
 // probe stores a record and takes it back, within the transaction: whoever asks whether one could be stored
 // is answered by the table and its indexes, and by a commit.
 func (db *DB) probe(ctx context.Context, created int64) error {
-	if _, err := db.insertRecord(ctx, &record.Record{CorrelationID: "probe", Payload: []byte("{}")}, created); err != nil {
+	id, err := db.insertRecord(ctx, &record.Record{CorrelationID: "probe", Payload: []byte("{}")}, nil, created)
+	if err != nil {
 		return err
 	}
-	_, err := db.conn.ExecContext(ctx, "DELETE FROM profiling_data WHERE correlation_id = 'probe'")
+	_, err = db.conn.ExecContext(ctx, "DELETE FROM profiling_data WHERE id = ?", id)
 	return err
 }
 
-func (db *DB) insertRecord(ctx context.Context, r *record.Record, created int64) (stored bool, err error) {
+// insertNew stores a record unless it was stored before.
+func (db *DB) insertNew(ctx context.Context, r *record.Record, packed []byte, created int64) (stored bool, err error) {
+	if db.lookups.has(r) {
+		return false, nil
+	}
+	id, err := db.insertRecord(ctx, r, packed, created)
+	if err != nil || id == 0 {
+		return false, err
+	}
+	db.lookups.add(id, r)
+	return true, nil
+}
+
+// insertRecord returns the id that the record has got, 0 when the tables know it already.
+func (db *DB) insertRecord(ctx context.Context, r *record.Record, packed []byte, created int64) (id int64, err error) {
+	var payload any = packed
+	if packed == nil {
+		payload = string(r.Payload)
+	}
 	var attributes sql.NullString
 	if r.Attributes != nil {
 		attributes = sql.NullString{String: string(r.Attributes), Valid: true}
 	}
 	res, err := db.insert.ExecContext(ctx, r.CorrelationID, r.Project, r.Source, r.Timestamp, r.DurationMS,
-		r.Name, attributes, string(r.Payload), r.Digest, created)
+		r.Name, attributes, payload, r.Digest, created)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	n, err := res.RowsAffected()
-	return n == 1, err
+	if n, err := res.RowsAffected(); n == 0 || err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
 }

@@ -2,9 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,6 +74,52 @@ func TestInsertReadsBackExactly(t *testing.T) {
 	require.Empty(t, entries)
 }
 
+// A long payload is one zstd frame in the file, and what was sent when it is read back.
+func TestPayloadsAreCompressed(t *testing.T) {
+	db := open(t)
+	records := storetest.Records(0, 4)
+	for i, length := range []int{compressFrom - 1, compressFrom, 150_000, record.MaxBytes} {
+		var edges strings.Builder
+		for n := 0; edges.Len() < length; n++ {
+			fmt.Fprintf(&edges, `"a%d==>b%d":{"wt":%d},`, n%90, n%40, n*7919%100000)
+		}
+		records[i].Payload = []byte(`{` + edges.String()[:length-2] + "}")
+	}
+	_, err := db.Insert(t.Context(), records)
+	require.NoError(t, err)
+	for i, r := range records {
+		entries, err := db.ByCorrelationID(t.Context(), r.CorrelationID)
+		require.NoError(t, err)
+		require.Equal(t, string(r.Payload), entries[0].Payload)
+		stored := storetest.Text(t, db.Reader.pool, "SELECT typeof(payload), length(payload), hex(substr(payload, 1, 4)) FROM profiling_data WHERE correlation_id = ?", r.CorrelationID)[0]
+		if i == 0 {
+			require.Equal(t, []string{"text", fmt.Sprint(compressFrom - 1)}, stored[:2])
+			continue
+		}
+		require.Equal(t, []string{"blob", "28B52FFD"}, []string{stored[0], stored[2]}, "the magic number of RFC 8878")
+		length, err := strconv.Atoi(stored[1])
+		require.NoError(t, err)
+		require.Less(t, length, len(r.Payload)/3)
+	}
+}
+
+// A damaged payload is told, and is not taken for another.
+func TestDamagedPayload(t *testing.T) {
+	db := open(t)
+	r := storetest.Record(0)
+	r.Payload = []byte(`{"a":"` + strings.Repeat("x", compressFrom) + `"}`)
+	_, err := db.Insert(t.Context(), []record.Record{r})
+	require.NoError(t, err)
+	for _, change := range []string{"substr(payload, 1, length(payload) - 5)", "x'00'", "5"} {
+		require.NoError(t, db.do(t.Context(), func(conn *sql.Conn) error {
+			_, err := conn.ExecContext(t.Context(), "UPDATE profiling_data SET payload = "+change)
+			return err
+		}))
+		_, err = db.ByCorrelationID(t.Context(), r.CorrelationID)
+		require.ErrorContains(t, err, "read a record of "+r.CorrelationID+": ")
+	}
+}
+
 func TestDuplicatesAreStoredOnce(t *testing.T) {
 	db := open(t)
 	same := append(storetest.Records(0, 3), storetest.Record(1))
@@ -137,7 +185,7 @@ func holdWriter(db *DB) (release func()) {
 
 func TestQueueIsBounded(t *testing.T) {
 	big := storetest.Record(0)
-	big.Payload = []byte("{" + strings.Repeat(" ", int(100*time.Millisecond/firstPace)<<20) + "}") // a tenth of a second
+	big.Attributes = []byte("{" + strings.Repeat(" ", int(100*time.Millisecond/firstPace)<<20) + "}") // a tenth of a second
 	for name, fill := range map[string]struct {
 		record record.Record
 		until  int
@@ -277,7 +325,7 @@ func TestLogIsBounded(t *testing.T) {
 	db := open(t)
 	big := func(n int) []record.Record {
 		r := storetest.Record(n)
-		r.Payload = []byte(`{"a":"` + strings.Repeat("x", record.MaxBytes-1000) + `"}`)
+		r.Attributes = []byte(`{"a":"` + strings.Repeat("x", record.MaxBytes-1000) + `"}`)
 		return []record.Record{r}
 	}
 	n := 0
@@ -309,7 +357,7 @@ func TestCloseStoresWhatIsQueued(t *testing.T) {
 	db, err := Open(t.Context(), Config{Path: path, Synchronous: "FULL", Now: time.Now})
 	require.NoError(t, err)
 	release := holdWriter(db)
-	waiting := &job{records: storetest.Records(0, 2), done: make(chan outcome, 1)}
+	waiting := db.newJob(storetest.Records(0, 2))
 	require.NoError(t, db.enqueue(waiting))
 	closed := make(chan error)
 	go func() { closed <- db.Close() }()

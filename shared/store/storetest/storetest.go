@@ -12,14 +12,16 @@ import (
 	"github.com/bitville/listener/shared/record"
 )
 
-// Record is the n-th of many different records of this moment, of both sources in turn.
+var start = time.Now().UnixMicro()
+
+// Record is the n-th of many different records of the time when the test began, of both sources in turn.
 func Record(n int) record.Record {
 	ms := float64(n) + 0.1
 	return record.Record{
 		CorrelationID: fmt.Sprintf("00000000-0000-4000-8000-%012x", n),
 		Project:       "shop",
 		Source:        []string{"php_agent", "postgres_agent"}[n%2],
-		Timestamp:     time.Now().UnixMicro() - int64(n),
+		Timestamp:     start - int64(n),
 		DurationMS:    &ms,
 		Name:          fmt.Sprint("/page/", n),
 		Payload:       []byte(`{"main()":{"wt":1}}`),
