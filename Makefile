@@ -9,10 +9,10 @@ RACE = $(if $(shell command -v "$$(go env CC)" 2>/dev/null),-race)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build install uninstall test lint bench fuzz deploy smoke
+.PHONY: help dev build install uninstall test lint bench benchparts fuzz deploy smoke
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 dev: build ## start the listener with a key, a certificate and a database of its own in .dev
 	@./bin/listener dev
@@ -41,7 +41,11 @@ lint: ## gofmt, go vet, staticcheck, and a tidy go.mod
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 
-bench: ## time the parts and the whole
+bench: ## measure the listener beside its peers, some ten minutes; [ARGS='-rounds 3 -only single -rows 1000000']
+	bash testdata/peers/install.sh
+	go run ./testdata/peers/compare $(ARGS)
+
+benchparts: ## time the parts
 	go test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## let each fuzz test look for new inputs, 30 s each

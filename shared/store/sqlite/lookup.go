@@ -17,13 +17,13 @@ const (
 	fillRows   = 2048        // look-ups that may be behind the records before they are filled in
 	fillAfter  = time.Second // or so much time
 	fillAtOnce = 64          // rows of one statement
-	partBits   = 16          // of a part of profiling_data_correlation, in ids
+	partBits   = 16          // of a part of profiling_data_lookup, in ids
 )
 
 // fillAll fills the look-up tables from all records.
 const fillAll = `
 INSERT OR IGNORE INTO profiling_data_seen SELECT timestamp, digest FROM profiling_data ORDER BY timestamp, digest;
-INSERT OR IGNORE INTO profiling_data_correlation
+INSERT OR IGNORE INTO profiling_data_lookup
 	SELECT id >> 16, substr(correlation_id, 5, 4) || substr(correlation_id, -4), id FROM profiling_data ORDER BY 1, 2, 3;
 UPDATE profiling_data_filled SET upto = (SELECT coalesce(max(id), 0) FROM profiling_data);`
 
@@ -40,7 +40,7 @@ type key struct{ timestamp, digest int64 }
 
 func keyOf(r *record.Record) key { return key{r.Timestamp, r.Digest} }
 
-// digits are those of a correlation id that profiling_data_correlation goes by.
+// digits are those of a correlation id that profiling_data_lookup goes by.
 func digits(correlationID string) string {
 	return correlationID[4:8] + correlationID[len(correlationID)-4:]
 }
@@ -72,8 +72,8 @@ func newLookups(ctx context.Context, conn *sql.Conn, now func() time.Time) (*loo
 		{&l.upto, "UPDATE profiling_data_filled SET upto = ?"},
 		{&l.seen, insertMany("profiling_data_seen", "(?,?)", 1)},
 		{&l.seenMany, insertMany("profiling_data_seen", "(?,?)", fillAtOnce)},
-		{&l.correlate, insertMany("profiling_data_correlation", "(?,?,?)", 1)},
-		{&l.correlateMany, insertMany("profiling_data_correlation", "(?,?,?)", fillAtOnce)},
+		{&l.correlate, insertMany("profiling_data_lookup", "(?,?,?)", 1)},
+		{&l.correlateMany, insertMany("profiling_data_lookup", "(?,?,?)", fillAtOnce)},
 	} {
 		stmt, err := conn.PrepareContext(ctx, p.query)
 		if err != nil {

@@ -53,7 +53,7 @@ func stopped(t *testing.T, path string) (db *DB, move func(time.Duration)) {
 func TestLookups(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bitville.db")
 	db, move := stopped(t, path)
-	const filled = "SELECT (SELECT count(*) FROM profiling_data_seen), (SELECT count(*) FROM profiling_data_correlation), (SELECT upto FROM profiling_data_filled)"
+	const filled = "SELECT (SELECT count(*) FROM profiling_data_seen), (SELECT count(*) FROM profiling_data_lookup), (SELECT upto FROM profiling_data_filled)"
 	insert := func(from, to int) {
 		_, err := db.Insert(t.Context(), storetest.Records(from, to))
 		require.NoError(t, err)
@@ -120,7 +120,7 @@ func TestLookupsAfterAPurgeOfAll(t *testing.T) {
 	require.NoError(t, err)
 	_, err = db.Purge(t.Context(), time.Now().Add(time.Hour))
 	require.NoError(t, err)
-	const left = "SELECT (SELECT count(*) FROM profiling_data), (SELECT count(*) FROM profiling_data_seen), (SELECT count(*) FROM profiling_data_correlation)"
+	const left = "SELECT (SELECT count(*) FROM profiling_data), (SELECT count(*) FROM profiling_data_seen), (SELECT count(*) FROM profiling_data_lookup)"
 	require.Equal(t, "0 0 0", text(t, db, left))
 	result, err := db.Insert(t.Context(), storetest.Records(5000, 5020))
 	require.NoError(t, err)
@@ -137,13 +137,13 @@ func TestPurgeOfLookups(t *testing.T) {
 	fill(t, db, 4000, cut, "{}")
 	require.Eventually(t, func() bool { return text(t, db, "SELECT upto FROM profiling_data_filled") == "4000" }, 5*time.Second, 10*time.Millisecond)
 	require.NoError(t, db.do(t.Context(), func(conn *sql.Conn) error { // as if parts were full
-		_, err := conn.ExecContext(t.Context(), "UPDATE profiling_data_correlation SET part = -1 WHERE id <= 1000")
+		_, err := conn.ExecContext(t.Context(), "UPDATE profiling_data_lookup SET part = -1 WHERE id <= 1000")
 		return err
 	}))
 	_, err := db.Purge(t.Context(), cut)
 	require.NoError(t, err)
 	require.Equal(t, "2000 0", text(t, db, "SELECT count(*), sum(timestamp < "+fmt.Sprint(cut.UnixMicro())+") FROM profiling_data_seen"))
-	require.Equal(t, "0", text(t, db, "SELECT count(*) FROM profiling_data_correlation WHERE part < 0"))
+	require.Equal(t, "0", text(t, db, "SELECT count(*) FROM profiling_data_lookup WHERE part < 0"))
 	require.Equal(t, "2000", text(t, db, "SELECT count(*) FROM profiling_data"))
 }
 
@@ -190,7 +190,7 @@ func TestLookupPlan(t *testing.T) {
 	}
 	require.NoError(t, rows.Err())
 	require.Contains(t, plan.String(), "SEARCH c USING PRIMARY KEY (part=? AND digits=?)")
-	for _, table := range []string{"SCAN c\n", "SCAN profiling_data\n", "SCAN profiling_data_correlation\n"} {
+	for _, table := range []string{"SCAN c\n", "SCAN profiling_data\n", "SCAN profiling_data_lookup\n"} {
 		require.NotContains(t, plan.String(), table)
 	}
 }

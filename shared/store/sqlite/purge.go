@@ -59,8 +59,8 @@ const (
 	deleteSeenSQL = `DELETE FROM profiling_data_seen WHERE (timestamp, digest) IN
 		(SELECT timestamp, digest FROM profiling_data_seen WHERE timestamp < ?1 ORDER BY timestamp, digest LIMIT ?2)`
 	// Whole parts, when no record of theirs is left; entries of single records that are gone lead nowhere until then.
-	deleteCorrelationSQL = `DELETE FROM profiling_data_correlation WHERE (part, digits, id) IN
-		(SELECT part, digits, id FROM profiling_data_correlation
+	deleteCorrelationSQL = `DELETE FROM profiling_data_lookup WHERE (part, digits, id) IN
+		(SELECT part, digits, id FROM profiling_data_lookup
 			WHERE part < coalesce((SELECT min(id) FROM profiling_data), 1 << 62) >> 16 ORDER BY part, digits, id LIMIT ?2)`
 )
 

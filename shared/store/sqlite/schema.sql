@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS profiling_data_seen (
 
 -- By correlation id. An index over all records would be as wide as they are many; each part is one over 65,536 ids, and
 -- a look-up asks every part: see the view.
-CREATE TABLE IF NOT EXISTS profiling_data_correlation (
+CREATE TABLE IF NOT EXISTS profiling_data_lookup (
     part   INTEGER NOT NULL, -- the record's id >> 16
     digits TEXT    NOT NULL, -- eight of its correlation id, the 5th to 8th and the last four: they differ in every version of UUIDs
     id     INTEGER NOT NULL,
@@ -51,10 +51,10 @@ CREATE TABLE IF NOT EXISTS profiling_data_filled (upto INTEGER NOT NULL);
 -- The ids of the records whose correlation ids have these digits: those of one correlation id, and few others.
 CREATE VIEW IF NOT EXISTS profiling_data_by_digits (digits, id) AS
     WITH RECURSIVE parts (part) AS (
-        SELECT min(part) FROM profiling_data_correlation
+        SELECT min(part) FROM profiling_data_lookup
         UNION ALL
-        SELECT part + 1 FROM parts WHERE part < (SELECT max(part) FROM profiling_data_correlation))
-    SELECT c.digits, c.id FROM parts CROSS JOIN profiling_data_correlation AS c ON c.part = parts.part
+        SELECT part + 1 FROM parts WHERE part < (SELECT max(part) FROM profiling_data_lookup))
+    SELECT c.digits, c.id FROM parts CROSS JOIN profiling_data_lookup AS c ON c.part = parts.part
     UNION ALL
     SELECT substr(correlation_id, 5, 4) || substr(correlation_id, -4), id FROM profiling_data
         WHERE id > (SELECT upto FROM profiling_data_filled);

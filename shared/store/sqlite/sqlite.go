@@ -90,7 +90,7 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	}
 	db := &DB{
 		cfg:   cfg,
-		pool:  openPool(cfg.Path, "rw", 1),
+		pool:  openWriter(cfg.Path),
 		queue: make(chan *job, maxQueuedJobs),
 		tasks: make(chan *job),
 		log:   wal{path: cfg.Path + "-wal"},
@@ -154,8 +154,17 @@ func (db *DB) Close() error {
 	return errors.Join(err, cpErr, db.lookups.close(), db.insert.Close(), db.conn.Close(), db.pool.Close(), db.disk.Close())
 }
 
+// openWriter opens the pool of the connection that records are written by.
+func openWriter(path string) *sql.DB {
+	registerVFS()
+	return openURL(path, url.Values{"mode": {"rw"}, "vfs": {vfsName}}, 1)
+}
+
 func openPool(path, mode string, conns int, pragmas ...string) *sql.DB {
-	query := url.Values{"mode": {mode}, "_pragma": pragmas}
+	return openURL(path, url.Values{"mode": {mode}, "_pragma": pragmas}, conns)
+}
+
+func openURL(path string, query url.Values, conns int) *sql.DB {
 	query.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", lockTimeout.Milliseconds()))
 	// An absolute path in a URL: a name may hold "?", "#" or "%".
 	if abs, err := filepath.Abs(path); err == nil {

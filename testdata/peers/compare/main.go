@@ -1,0 +1,124 @@
+// Command compare measures the listener beside its peers: each serves on this machine in turn, in rounds, under the same
+// load from outside, with a new database each time. It prints a table of medians, with the spread of the rates.
+package main
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// scenario is one kind of load. Compressed ones are sent by this program, the others by wrk.
+type scenario struct {
+	name        string
+	connections int
+	batch       int    // records of a request
+	profile     string // a file that holds the one profile of all records; 256 small ones without it
+	gzip        bool
+	rate        float64 // requests a second that are due, whatever is answered; 0 for as many as are answered
+}
+
+func main() {
+	rounds := flag.Int("rounds", 5, "how often each server is measured")
+	seconds := flag.Int("seconds", 4, "how long")
+	only := flag.String("only", "", "names of scenarios with commas between them; all without it")
+	rows := flag.Int("rows", 0, "records that the listener's database has beforehand, of the last six days")
+	flag.Parse()
+	log.SetFlags(0)
+	if err := run(*rounds, time.Duration(*seconds)*time.Second, *only, *rows); err != nil {
+		log.Fatal("compare: ", err)
+	}
+}
+
+func run(rounds int, duration time.Duration, only string, rows int) error {
+	dir, err := os.MkdirTemp("", "compare-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	servers, err := prepare(dir)
+	if err != nil {
+		return err
+	}
+	large := filepath.Join(dir, "large.json")
+	if err := writeLarge(large); err != nil {
+		return err
+	}
+	scenarios := []scenario{
+		{name: "single", connections: 32, batch: 1},
+		{name: "batches of 100", connections: 8, batch: 100},
+		{name: "150 KB", connections: 8, batch: 1, profile: large},
+		{name: "150 KB gzip", connections: 8, batch: 1, profile: large, gzip: true},
+		{name: "open", connections: 64, batch: 1, rate: 1}, // half of what the peer did with single ones
+	}
+	grown := ""
+	if rows > 0 {
+		grown = filepath.Join(dir, "grown.db")
+		log.Printf("filling a database with %d records", rows)
+		if err := fill(grown, rows); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("%s, %d processors, %s: medians of %d rounds of %s.\n\n", time.Now().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), rounds, duration)
+	fmt.Println("| load | server | records/s (lowest to highest) | to the peer | to null | p50 ms | p99 ms | CPU µs/record | written/received | peak MB |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+	var peak float64 // of the peer, in single records a second
+	for _, s := range scenarios {
+		if only != "" && !slices.Contains(strings.Split(only, ","), s.name) {
+			continue
+		}
+		if s.rate > 0 {
+			if s.rate = peak / 2; s.rate == 0 {
+				continue // it was not measured
+			}
+		}
+		results := make(map[string][]result)
+		for range rounds {
+			for _, server := range servers {
+				r, err := measure(server, s, dir, grown, duration)
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", s.name, server.name, err)
+				}
+				results[server.name] = append(results[server.name], r)
+			}
+		}
+		if s.name == "single" {
+			peak = median(results["Bun"], func(r result) float64 { return r.rate })
+		}
+		for _, server := range servers {
+			printRow(s, server.name, results)
+		}
+	}
+	return nil
+}
+
+func printRow(s scenario, name string, results map[string][]result) {
+	all := results[name]
+	get := func(of []result, f func(result) float64) float64 { return median(of, f) }
+	rate := func(r result) float64 { return r.rate }
+	slices.SortFunc(all, func(a, b result) int { return cmp.Compare(a.rate, b.rate) })
+	title := s.name
+	if s.rate > 0 {
+		title = fmt.Sprintf("open, %.0f/s", s.rate)
+	}
+	fmt.Printf("| %s | %s | %.0f (%.0f to %.0f) | %.2f | %.2f | %.2f | %.1f | %.0f | %.2f | %.0f |\n", title, name,
+		get(all, rate), all[0].rate, all[len(all)-1].rate, get(all, rate)/get(results["Bun"], rate), get(all, rate)/get(results["null"], rate),
+		get(all, func(r result) float64 { return r.p50 }), get(all, func(r result) float64 { return r.p99 }),
+		get(all, func(r result) float64 { return r.cpu }), get(all, func(r result) float64 { return r.written }), get(all, func(r result) float64 { return r.peak }))
+}
+
+func median(all []result, f func(result) float64) float64 {
+	values := make([]float64, len(all))
+	for i, r := range all {
+		values[i] = f(r)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}

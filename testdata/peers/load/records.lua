@@ -1,0 +1,41 @@
+-- What wrk sends: records under random correlation ids, with one of 256 profiles each, of this second. BATCH says how many
+-- a request brings, PROFILE names a file with one profile to send instead, GZIP a folder of compressed bodies.
+math.randomseed(os.time() * 1000 + tonumber(tostring({}):sub(8), 16) % 1000)
+local r = math.random
+local batch = tonumber(os.getenv("BATCH") or "1")
+local headers = { ["Authorization"] = "Bearer " .. os.getenv("KEY"), ["Content-Type"] = "application/json" }
+
+local profiles = {}
+if os.getenv("PROFILE") then
+  local file = assert(io.open(os.getenv("PROFILE")))
+  profiles[1] = file:read("*a")
+  file:close()
+else
+  for p = 1, 256 do -- 1.9 KB each
+    local edges = {}
+    for e = 1, 38 do
+      edges[e] = string.format('"Shop\\\\M%d\\\\C%d::f%d==>g%d":{"ct":%d,"wt":%d}', p % 16, e, (p * e) % 97, e, e % 7 + 1, r(1, 99999))
+    end
+    profiles[p] = "{" .. table.concat(edges, ",") .. "}"
+  end
+end
+
+local function record()
+  return string.format('{"project":"shop","correlation_id":"%04x%04x-%04x-4%03x-8%03x-%04x%04x%04x","timestamp":%d,"duration_ms":%d.5,'
+      .. '"request_uri":"/product/%d","method":"GET","status":200,"profiling_data":%s}',
+    r(0, 65535), r(0, 65535), r(0, 65535), r(0, 4095), r(0, 4095), r(0, 65535), r(0, 65535), r(0, 65535),
+    os.time(), r(1, 1500), r(1, 1000), profiles[r(1, #profiles)])
+end
+
+function request()
+  if batch == 1 then return wrk.format("POST", "/ingest/php", headers, record()) end
+  local records = {}
+  for i = 1, batch do records[i] = record() end
+  return wrk.format("POST", "/ingest/php", headers, "[" .. table.concat(records, ",") .. "]")
+end
+
+function done(summary, latency)
+  local e = summary.errors
+  print(string.format('RESULT {"requests":%d,"bytes":%d,"seconds":%f,"failed":%d,"p50":%f,"p99":%f}', summary.requests, summary.bytes,
+    summary.duration / 1e6, e.connect + e.read + e.write + e.status + e.timeout, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
+end
