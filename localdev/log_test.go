@@ -37,22 +37,27 @@ func TestBursts(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, len(text), n)
 	}
+	burst := func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.last = time.Now().Add(time.Hour) // however slow this machine is, what follows is a burst
+	}
 	line("alone\n")
 	require.Equal(t, []string{"alone\n"}, out.get(), "at once")
-	b.last = time.Now().Add(time.Hour) // however slow this machine is, what follows is a burst
+	burst()
 	line("1\n")
 	line("2\n")
 	require.Eventually(t, func() bool { return len(out.get()) == 2 }, 5*time.Second, time.Millisecond, "nobody has to ask for the rest")
 	require.Equal(t, "1\n2\n", out.get()[1])
 
-	b.last = time.Now().Add(time.Hour)
+	burst()
 	line("3\n")
 	require.NoError(t, b.Flush())
 	require.Equal(t, "3\n", out.get()[2], "the end does not wait")
 	require.NoError(t, b.Flush())
 	require.Len(t, out.get(), 3)
 
-	b.last = time.Now().Add(time.Hour)
+	burst()
 	line(strings.Repeat("x", burstRoom))
 	require.Len(t, out.get(), 3)
 	line("y")

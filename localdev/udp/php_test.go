@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
@@ -48,8 +49,14 @@ func TestPHP(t *testing.T) {
 	runPHP(t, client.RemoteAddr().String(), "-r", more)
 	became.requireAll(t, 3)
 	require.Empty(t, became.dropped)
-	require.Equal(t, [][]string{{"/cart", ""}, {"/cart", ""}, {"/long", "80000"}},
-		sqlitetest.Query(t, path, "SELECT name, length(payload ->> 'text') FROM profiling_data ORDER BY name"))
+	rows := sqlitetest.Query(t, path, "SELECT name, correlation_id FROM profiling_data ORDER BY name")
+	require.Len(t, rows, 3)
+	require.Equal(t, "/long", rows[2][0])
+	long, err := db.ByCorrelationID(t.Context(), rows[2][1])
+	require.NoError(t, err)
+	var payload struct{ Text string }
+	require.NoError(t, json.Unmarshal([]byte(long[0].Payload), &payload))
+	require.Equal(t, 80000, len(payload.Text))
 
 	nobody, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
