@@ -77,14 +77,15 @@ var good = []struct {
 	{"BITVILLE_LOG_FORMAT", "json", func(c config.Config) any { return c.LogFormat }, "json"},
 }
 
-// together are the settings that are an error, or do nothing, without another one, or with it.
-var together = map[string]string{
-	"BITVILLE_TLS_CERT_PATH":      "BITVILLE_TLS_KEY_PATH=/tls/key.pem",
-	"BITVILLE_TLS_KEY_PATH":       "BITVILLE_TLS_CERT_PATH=/tls/cert.pem",
-	"BITVILLE_ACME_EMAIL":         "BITVILLE_ACME_DOMAINS=a.example",
-	"BITVILLE_ACME_DIRECTORY_URL": "BITVILLE_ACME_DOMAINS=a.example",
-	"BITVILLE_ACME_CACHE_DIR":     "BITVILLE_ACME_DOMAINS=a.example",
-	"BITVILLE_DB_URL":             "BITVILLE_DB_PATH=",
+// together are the settings that are an error, or warned about, without others, or with them.
+var together = map[string][]string{
+	"BITVILLE_TLS_CERT_PATH":      {"BITVILLE_TLS_KEY_PATH=/tls/key.pem"},
+	"BITVILLE_TLS_KEY_PATH":       {"BITVILLE_TLS_CERT_PATH=/tls/cert.pem"},
+	"BITVILLE_ACME_DOMAINS":       {"BITVILLE_LISTEN_ADDR=:443"},
+	"BITVILLE_ACME_EMAIL":         {"BITVILLE_ACME_DOMAINS=a.example", "BITVILLE_LISTEN_ADDR=:443"},
+	"BITVILLE_ACME_DIRECTORY_URL": {"BITVILLE_ACME_DOMAINS=a.example", "BITVILLE_LISTEN_ADDR=:443"},
+	"BITVILLE_ACME_CACHE_DIR":     {"BITVILLE_ACME_DOMAINS=a.example", "BITVILLE_LISTEN_ADDR=:443"},
+	"BITVILLE_DB_URL":             {"BITVILLE_DB_PATH="},
 }
 
 func TestEveryVariableIsRead(t *testing.T) {
@@ -92,10 +93,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 	for _, c := range good {
 		tested = append(tested, c.name)
 		t.Run(c.name, func(t *testing.T) {
-			environ := with(c.name + "=" + c.value)
-			if other, ok := together[c.name]; ok {
-				environ = append(environ, other)
-			}
+			environ := append(with(c.name+"="+c.value), together[c.name]...)
 			before, _, err := config.Load(enough)
 			require.NoError(t, err)
 			require.NotEqual(t, c.want, c.get(before), "the case must tell the value from the default")

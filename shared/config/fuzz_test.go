@@ -27,7 +27,7 @@ func FuzzConfig(f *testing.F) {
 		f.Add(uint8(0), text)
 	}
 	for _, c := range good {
-		f.Add(uint8(0), enough[0]+"\x00"+together[c.name]+"\x00"+c.name+"="+c.value)
+		f.Add(uint8(0), enough[0]+"\x00"+strings.Join(together[c.name], "\x00")+"\x00"+c.name+"="+c.value)
 	}
 	f.Fuzz(func(t *testing.T, way uint8, text string) {
 		environ := strings.Split(text, "\x00")
