@@ -138,6 +138,23 @@ func (l *lookups) forget() {
 	clear(l.keys)
 }
 
+// purged has the next refresh ask the database when a purge of what is older than the given time may have taken
+// records that the tables don't hold yet, or the last ones, whose ids are given again.
+func (l *lookups) purged(ctx context.Context, before time.Time) error {
+	for _, row := range l.behind {
+		if row.key.timestamp < before.UnixMicro() {
+			l.forget()
+			return nil
+		}
+	}
+	var again bool
+	err := l.conn.QueryRowContext(ctx, `SELECT upto > (SELECT coalesce(max(id), 0) FROM profiling_data) FROM profiling_data_filled`).Scan(&again)
+	if again || err != nil {
+		l.forget()
+	}
+	return err
+}
+
 // has tells whether a record is among those that the tables don't hold yet.
 func (l *lookups) has(r *record.Record) bool {
 	_, ok := l.keys[keyOf(r)]

@@ -5,85 +5,126 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bitville/listener/shared/store"
 )
 
 const (
-	chunkTime    = 50 * time.Millisecond // what one chunk of a purge may keep the writer from its inserts
-	chunkPause   = 3 * lockPoll          // between two chunks: a chance for another process's writer
+	chunkTime    = 5 * time.Millisecond   // what one chunk of a purge may keep the writer from its inserts
+	chunkPause   = 3 * lockPoll           // a chance for another process's writer: after each chunk when there is one,
+	pauseEvery   = 100 * time.Millisecond // and so often in any case
 	firstRows    = 256
 	maxRows      = 16384
 	vacuumPages  = 512
-	lockAttempts = 75 // a busy listener leaves a purge by hand few gaps; each attempt takes lockTimeout
+	keepFree     = 1.0 / 16 // of a file's pages may stay free: new records fill them, and none is moved for it;
+	keepFrom     = 4096     // of a file of fewer pages none stays
+	lockAttempts = 75       // a busy listener leaves a purge by hand few gaps; each attempt takes lockTimeout
 )
 
 // Purge deletes the records whose timestamp is before the given time, and gives the space back. It works
 // in chunks between the inserts, each short enough not to be felt. It stops between two when ctx ends, and
 // says so in the report's Unfinished; the report tells what was done, with an error too.
-func (db *DB) Purge(ctx context.Context, before time.Time) (report store.PurgeReport, err error) {
-	defer func() {
-		if err != nil && ctx.Err() != nil {
-			report.Unfinished, err = true, nil
-		}
-	}()
-	sources, err := db.sources(ctx)
-	if err != nil {
-		return report, fmt.Errorf("list sources: %w", err)
+func (db *DB) Purge(ctx context.Context, before time.Time) (store.PurgeReport, error) {
+	p := &purge{DB: db, before: before}
+	err := p.run(ctx)
+	if err != nil && ctx.Err() != nil {
+		p.report.Unfinished, err = true, nil
 	}
-	for _, source := range sources {
-		rows, err := db.deleteAll(ctx, deleteOldSQL, before.UnixMicro(), source)
-		report.Rows += rows
-		if err != nil {
-			return report, fmt.Errorf("delete old records: %w", err)
-		}
-	}
-	// Only now, for what is in the tables no more could be stored again.
-	for _, look := range []string{deleteSeenSQL, deleteCorrelationSQL} {
-		if _, err := db.deleteAll(ctx, look, before.UnixMicro()); err != nil {
-			return report, fmt.Errorf("delete look-ups of old records: %w", err)
-		}
-	}
-	if err := db.vacuum(ctx, &report); err != nil {
-		return report, fmt.Errorf("give space back: %w", err)
-	}
-	report.Oldest, err = db.oldest(ctx, sources)
-	return report, err
+	return p.report, err
 }
 
-// What a purge deletes, a chunk at a time: ?1 is the first time to keep and ?2 how many rows to delete.
-const (
-	deleteOldSQL = `DELETE FROM profiling_data WHERE id IN
-		(SELECT id FROM profiling_data WHERE source = ?3 AND timestamp < ?1 ORDER BY timestamp LIMIT ?2)`
-	deleteSeenSQL = `DELETE FROM profiling_data_seen WHERE (timestamp, digest) IN
-		(SELECT timestamp, digest FROM profiling_data_seen WHERE timestamp < ?1 ORDER BY timestamp, digest LIMIT ?2)`
-	// Whole parts, when no record of theirs is left; entries of single records that are gone lead nowhere until then.
-	deleteCorrelationSQL = `DELETE FROM profiling_data_lookup WHERE (part, digits, id) IN
-		(SELECT part, digits, id FROM profiling_data_lookup
-			WHERE part < coalesce((SELECT min(id) FROM profiling_data), 1 << 62) >> 16 ORDER BY part, digits, id LIMIT ?2)`
-)
+// purge is one that runs.
+type purge struct {
+	*DB
+	before time.Time // when what is kept begins
+	report store.PurgeReport
 
-// deleteAll runs one of the statements until there is nothing left to delete.
-func (db *DB) deleteAll(ctx context.Context, statement string, before int64, args ...any) (rows int, err error) {
-	limit := firstRows
-	for {
-		var deleted int
+	version int       // PRAGMA data_version at the last chunk
+	others  bool      // have written since the one before it: other processes
+	paused  time.Time // when they last had a chance
+}
+
+func (p *purge) run(ctx context.Context) error {
+	sources, err := p.sources(ctx)
+	if err != nil {
+		return fmt.Errorf("list sources: %w", err)
+	}
+	before := fmt.Sprintf("timestamp < %d", p.before.UnixMicro())
+	for _, source := range sources {
+		n, err := p.deleteAll(ctx, rows{"profiling_data WHERE source = ?", []any{source}, before, "timestamp, id"})
+		p.report.Rows += n
+		if err != nil {
+			return fmt.Errorf("delete old records: %w", err)
+		}
+	}
+	// Only now, for what is in the tables no more could be stored again. Of the look-ups whole parts go, when no
+	// record of theirs is left; entries of single records that are gone lead nowhere until then.
+	for _, old := range []rows{
+		{"profiling_data_seen WHERE true", nil, before, "timestamp, digest"},
+		{"profiling_data_lookup WHERE true", nil, "part < (SELECT coalesce(min(id), 1 << 62) FROM profiling_data) >> 16", "part, digits, id"},
+	} {
+		if _, err := p.deleteAll(ctx, old); err != nil {
+			return fmt.Errorf("delete look-ups of old records: %w", err)
+		}
+	}
+	if err := p.vacuum(ctx); err != nil {
+		return fmt.Errorf("give space back: %w", err)
+	}
+	p.report.Oldest, err = p.oldest(ctx, sources)
+	return err
+}
+
+// rows are those of a table that a purge deletes: what a statement says after FROM with its arguments, which of those
+// rows are old, and the columns of the index that has them in order.
+type rows struct {
+	from string
+	args []any
+	old  string
+	key  string
+}
+
+// deleteSome deletes the first n of them, in one range of the index: that is faster than to delete each by its id.
+func (r rows) deleteSome(ctx context.Context, conn *sql.Conn, n int) (deleted int, err error) {
+	last := make([]any, strings.Count(r.key, ",")+1)
+	into := make([]any, len(last))
+	for i := range last {
+		into[i] = &last[i]
+	}
+	old, args := r.old, r.args
+	find := fmt.Sprintf("SELECT %[1]s FROM %[2]s AND %[3]s ORDER BY %[1]s LIMIT 1 OFFSET %[4]d", r.key, r.from, r.old, n-1)
+	err = conn.QueryRowContext(ctx, find, r.args...).Scan(into...)
+	switch {
+	case err == nil:
+		old = fmt.Sprintf("(%s) <= (?%s)", r.key, strings.Repeat(", ?", len(last)-1))
+		args = append(r.args[:len(r.args):len(r.args)], last...)
+	case !errors.Is(err, sql.ErrNoRows): // which says that there are fewer
+		return 0, err
+	}
+	res, err := conn.ExecContext(ctx, "DELETE FROM "+r.from+" AND "+old, args...)
+	if err != nil {
+		return 0, err
+	}
+	count, err := res.RowsAffected()
+	return int(count), err
+}
+
+// deleteAll deletes all of the rows, a chunk at a time: as many as the last ones say that the writer can spare the time
+// for.
+func (p *purge) deleteAll(ctx context.Context, old rows) (deleted int, err error) {
+	for limit := firstRows; ; {
+		var some int
 		var took time.Duration
-		err := db.chunk(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		err := p.chunk(ctx, func(ctx context.Context, conn *sql.Conn) (err error) {
 			start := time.Now()
-			res, err := conn.ExecContext(ctx, statement, append([]any{before, limit}, args...)...)
-			if err != nil {
-				return err
-			}
-			db.lookups.forget()
-			n, err := res.RowsAffected()
-			deleted, took = int(n), time.Since(start)
-			return err
+			some, err = old.deleteSome(ctx, conn, limit)
+			took = time.Since(start)
+			return errors.Join(err, p.lookups.purged(ctx, p.before))
 		})
-		rows += deleted
-		if err != nil || deleted < limit {
-			return rows, err
+		deleted += some
+		if err != nil || some < limit {
+			return deleted, err
 		}
 		switch {
 		case took > chunkTime:
@@ -94,13 +135,18 @@ func (db *DB) deleteAll(ctx context.Context, statement string, before int64, arg
 	}
 }
 
-// vacuum moves pages from the end of the file into the holes that a purge left, and cuts the file.
-func (db *DB) vacuum(ctx context.Context, report *store.PurgeReport) error {
+// vacuum moves pages from the end of the file into the holes that a purge left, and cuts the file. What the records of
+// the next hours will fill stays.
+func (p *purge) vacuum(ctx context.Context) error {
 	for {
-		var given, pageSize, free int
-		err := db.chunk(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		var given, pageSize int
+		err := p.chunk(ctx, func(ctx context.Context, conn *sql.Conn) error {
 			before, err := pragmaInt(ctx, conn, "page_count")
 			if err != nil {
+				return err
+			}
+			free, err := pragmaInt(ctx, conn, "freelist_count")
+			if err != nil || free == 0 || before >= keepFrom && float64(free) <= float64(before)*keepFree {
 				return err
 			}
 			// Each step gives one page back: the statement must be stepped to its last row.
@@ -118,33 +164,34 @@ func (db *DB) vacuum(ctx context.Context, report *store.PurgeReport) error {
 				return err
 			}
 			given = before - after
-			if pageSize, err = pragmaInt(ctx, conn, "page_size"); err != nil {
-				return err
-			}
-			free, err = pragmaInt(ctx, conn, "freelist_count")
+			pageSize, err = pragmaInt(ctx, conn, "page_size")
 			return err
 		})
-		if err != nil {
+		if err != nil || given == 0 {
 			return err
 		}
-		report.Pages += given
-		report.Bytes += int64(given) * int64(pageSize)
-		if free == 0 || given == 0 {
-			return nil
-		}
+		p.report.Pages += given
+		p.report.Bytes += int64(given) * int64(pageSize)
 	}
 }
 
 // chunk runs one step of a purge on the writing connection, again while another process has the lock. A step
 // that has begun is not stopped when ctx ends: what it did could not be told then.
-func (db *DB) chunk(ctx context.Context, step func(context.Context, *sql.Conn) error) error {
+func (p *purge) chunk(ctx context.Context, step func(context.Context, *sql.Conn) error) error {
 	for attempt := 1; ; attempt++ {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(chunkPause):
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		err := db.do(ctx, func(conn *sql.Conn) error {
+		if attempt > 1 || p.others || time.Since(p.paused) > pauseEvery {
+			time.Sleep(chunkPause)
+			p.paused = time.Now()
+		}
+		err := p.do(ctx, func(conn *sql.Conn) error {
+			version, err := pragmaInt(ctx, conn, "data_version")
+			if err != nil {
+				return err
+			}
+			p.others, p.version = p.version != 0 && version != p.version, version
 			return whileLocked(func() error { return step(context.WithoutCancel(ctx), conn) })
 		})
 		if err == nil {

@@ -113,3 +113,47 @@ func TestPurgeStopsWhenAsked(t *testing.T) {
 	require.Equal(t, 800, count(t, db))
 	require.NotZero(t, report.Rows)
 }
+
+// What the next hours' records will fill stays free: no page is moved for it, and the file doesn't grow and shrink.
+func TestPurgeKeepsRoomForTheNext(t *testing.T) {
+	db := open(t)
+	cut := time.Now().Add(-24 * time.Hour).Truncate(time.Microsecond)
+	fill(t, db, 4000, cut, `{"a":"`+strings.Repeat("\u00e4x\u00f6", 700)+`"}`) // two pages each
+	ofFile := func(pragma string) int {
+		n, err := pragmaInt(t.Context(), db.conn, pragma)
+		require.NoError(t, err)
+		return n
+	}
+	before := ofFile("page_count")
+	require.Greater(t, before, keepFrom)
+	report, err := db.Purge(t.Context(), cut.Add(-time.Hour-3800*time.Microsecond))
+	require.NoError(t, err)
+	require.Equal(t, 100, report.Rows)
+	require.Zero(t, report.Pages)
+	require.Equal(t, before, ofFile("page_count"))
+	require.Greater(t, ofFile("freelist_count"), 100)
+
+	report, err = db.Purge(t.Context(), cut.Add(-time.Hour-1000*time.Microsecond))
+	require.NoError(t, err)
+	require.Equal(t, 1400, report.Rows)
+	require.Positive(t, report.Pages)
+	require.Equal(t, before-report.Pages, ofFile("page_count"))
+	require.LessOrEqual(t, float64(ofFile("freelist_count")), float64(ofFile("page_count"))*keepFree)
+}
+
+// Many rows of one time are deleted in several chunks all the same.
+func TestPurgeOfOneTime(t *testing.T) {
+	db := open(t)
+	records := storetest.Records(0, 4*firstRows)
+	for i := range records {
+		records[i].Timestamp = 1_000_000
+	}
+	_, err := db.Insert(t.Context(), records)
+	require.NoError(t, err)
+	n, err := rows{"profiling_data WHERE source = ?", []any{"php_agent"}, "timestamp < 2000000", "timestamp, id"}.deleteSome(t.Context(), db.conn, 10)
+	require.NoError(t, err)
+	require.Equal(t, 10, n)
+	report, err := db.Purge(t.Context(), time.Unix(2, 0))
+	require.NoError(t, err)
+	require.Equal(t, 4*firstRows-10, report.Rows)
+}
