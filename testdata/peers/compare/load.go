@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/rand"
@@ -19,9 +20,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/bitville/listener/shared/record"
-	"github.com/bitville/listener/shared/store/sqlite"
 )
 
 // result is one measurement.
@@ -30,6 +28,7 @@ type result struct {
 	p50, p99 float64 // milliseconds
 	cpu      float64 // microseconds of the server's, a record
 	written  float64 // bytes to disk for a byte of body
+	disk     float64 // bytes of the database for a byte of body
 	peak     float64 // MB
 }
 
@@ -41,18 +40,15 @@ type sent struct {
 	body             float64 // bytes of all bodies
 }
 
-// measure runs one server under one load, on a database of its own, and holds its rows against what was acknowledged.
-func measure(s server, load scenario, dir, grown string, duration time.Duration) (r result, err error) {
+// measure runs one server under one load, and holds its rows against what was acknowledged.
+func measure(s server, load scenario, dir string, duration time.Duration) (r result, err error) {
 	work, err := os.MkdirTemp(dir, "run-")
 	if err != nil {
 		return r, err
 	}
 	defer os.RemoveAll(work)
-	database := filepath.Join(work, "bitville.db")
-	if grown != "" && s.name == "listener" {
-		database = grown // each round adds to it
-	}
-	before, err := rows(s, database)
+	database := cmp.Or(s.grown, filepath.Join(work, "bitville.db"))
+	before, sizeBefore, err := s.stored(database)
 	if err != nil {
 		return r, err
 	}
@@ -74,11 +70,11 @@ func measure(s server, load scenario, dir, grown string, duration time.Duration)
 	if err = errors.Join(err, usageErr); err != nil {
 		return r, err
 	}
-	if out.Failed > 0 {
+	if out.Failed > 0 && !load.refused {
 		return r, fmt.Errorf("%d of %d requests failed", out.Failed, out.Requests)
 	}
-	records := out.Requests * load.batch
-	after, err := rows(s, database)
+	records := (out.Requests - out.Failed) * load.batch
+	after, size, err := s.stored(database)
 	// Those that were under way at the end may be stored and not counted.
 	if more := after - before - records; err == nil && s.count != "" && (more < 0 || more > load.connections*load.batch) {
 		err = fmt.Errorf("%d records were acknowledged, and %d are there", records, after-before)
@@ -86,20 +82,22 @@ func measure(s server, load scenario, dir, grown string, duration time.Duration)
 	return result{
 		rate: float64(records) / out.Seconds, p50: out.P50, p99: out.P99,
 		cpu:     float64((to.cpu - from.cpu).Microseconds()) / float64(records),
-		written: (to.written - from.written) / out.body, peak: to.peakMB,
+		written: (to.written - from.written) / out.body, disk: (size - sizeBefore) / out.body, peak: to.peakMB,
 	}, err
 }
 
-func rows(s server, database string) (n int, err error) {
+// stored returns how many records a server has, and the bytes of its database.
+func (s server) stored(database string) (rows int, size float64, err error) {
 	if _, err := os.Stat(database); err != nil || s.count == "" {
-		return 0, nil
+		return 0, 0, nil
 	}
 	db, err := sql.Open("sqlite", database)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer db.Close()
-	return n, db.QueryRow(s.count).Scan(&n)
+	const pages = "(SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM pragma_freelist_count)"
+	return rows, size, db.QueryRow("SELECT ("+s.count+"), ("+pages+") * (SELECT page_size FROM pragma_page_size)").Scan(&rows, &size)
 }
 
 // wrk sends as many requests as are answered.
@@ -149,7 +147,7 @@ func post(s server, load scenario, duration time.Duration) (out sent, err error)
 				due = begin.Add(time.Duration(float64(n) / load.rate * float64(time.Second)))
 				time.Sleep(time.Until(due))
 			}
-			if time.Since(begin) > duration {
+			if time.Since(begin) > duration || load.until != nil && n%100 == 0 && load.until() {
 				return
 			}
 			next <- due
@@ -225,29 +223,4 @@ func writeLarge(path string) error {
 			e%23, e%41, e%97, e%67, e, e%9+1, e*7919%99999, e*104729%99999, e*1299709%9999999, e*15485863%9999999))
 	}
 	return os.WriteFile(path, []byte("{"+strings.Join(edges, ",")+"}"), 0o600)
-}
-
-// fill makes a database of small records of the last six days.
-func fill(path string, rows int) error {
-	db, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, Synchronous: "NORMAL", Now: time.Now})
-	if err != nil {
-		return err
-	}
-	profile, begin := smallProfile(), time.Now().Add(-6*24*time.Hour)
-	batch := make([]record.Record, 1000)
-	for done := 0; done < rows; done += len(batch) {
-		for i := range batch {
-			ms := float64((done + i) % 1500)
-			at := begin.Add(time.Duration(float64(6*24*time.Hour) * float64(done+i) / float64(rows)))
-			batch[i] = record.Record{CorrelationID: uuid(), Project: "shop", Source: "php_agent", Timestamp: at.UnixMicro(),
-				DurationMS: &ms, Name: "/product/7", Payload: profile, Digest: int64(done+i) * 0x5851F42D4C957F2D}
-		}
-		for {
-			if _, err = db.Insert(context.Background(), batch); err == nil {
-				break
-			}
-			time.Sleep(50 * time.Millisecond) // it refuses while its log is full
-		}
-	}
-	return db.Close()
 }

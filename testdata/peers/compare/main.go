@@ -22,14 +22,16 @@ type scenario struct {
 	batch       int    // records of a request
 	profile     string // a file that holds the one profile of all records; 256 small ones without it
 	gzip        bool
-	rate        float64 // requests a second that are due, whatever is answered; 0 for as many as are answered
+	rate        float64     // requests a second that are due, whatever is answered; 0 for as many as are answered
+	refused     bool        // some may be: it is more than can be written in a second
+	until       func() bool // ends it before its time
 }
 
 func main() {
 	rounds := flag.Int("rounds", 5, "how often each server is measured")
 	seconds := flag.Int("seconds", 4, "how long")
-	only := flag.String("only", "", "names of scenarios with commas between them; all without it")
-	rows := flag.Int("rows", 0, "records that the listener's database has beforehand, of the last six days")
+	only := flag.String("only", "", "names of loads with semicolons between them; all without it")
+	rows := flag.Int("rows", 0, "measure on databases of so many records too, of the last six days, and what reading and purging them takes")
 	flag.Parse()
 	log.SetFlags(0)
 	if err := run(*rounds, time.Duration(*seconds)*time.Second, *only, *rows); err != nil {
@@ -53,25 +55,26 @@ func run(rounds int, duration time.Duration, only string, rows int) error {
 	}
 	scenarios := []scenario{
 		{name: "single", connections: 32, batch: 1},
+		{name: "single, 64 connections", connections: 64, batch: 1},
 		{name: "batches of 100", connections: 8, batch: 100},
+		{name: "batches of 4 MiB", connections: 8, batch: 1900, refused: true},
 		{name: "150 KB", connections: 8, batch: 1, profile: large},
 		{name: "150 KB gzip", connections: 8, batch: 1, profile: large, gzip: true},
 		{name: "open", connections: 64, batch: 1, rate: 1}, // half of what the peer did with single ones
 	}
-	grown := ""
+	var grown []server
 	if rows > 0 {
-		grown = filepath.Join(dir, "grown.db")
-		log.Printf("filling a database with %d records", rows)
-		if err := fill(grown, rows); err != nil {
+		if grown, err = grow(servers, dir, rows); err != nil {
 			return err
 		}
 	}
+	servers = append(servers, grown...)
 	fmt.Printf("%s, %d processors, %s: medians of %d rounds of %s.\n\n", time.Now().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), rounds, duration)
-	fmt.Println("| load | server | records/s (lowest to highest) | to the peer | to null | p50 ms | p99 ms | CPU µs/record | written/received | peak MB |")
-	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Println("| load | server | records/s (lowest to highest) | to the peer | to null | p50 ms | p99 ms | CPU µs/record | written/received | on disk/received | peak MB |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|")
 	var peak float64 // of the peer, in single records a second
 	for _, s := range scenarios {
-		if only != "" && !slices.Contains(strings.Split(only, ","), s.name) {
+		if only != "" && !slices.Contains(strings.Split(only, ";"), s.name) {
 			continue
 		}
 		if s.rate > 0 {
@@ -82,7 +85,7 @@ func run(rounds int, duration time.Duration, only string, rows int) error {
 		results := make(map[string][]result)
 		for range rounds {
 			for _, server := range servers {
-				r, err := measure(server, s, dir, grown, duration)
+				r, err := measure(server, s, dir, duration)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", s.name, server.name, err)
 				}
@@ -96,6 +99,9 @@ func run(rounds int, duration time.Duration, only string, rows int) error {
 			printRow(s, server.name, results)
 		}
 	}
+	if rows > 0 {
+		return readAndPurge(grown[len(grown)-1])
+	}
 	return nil
 }
 
@@ -108,10 +114,11 @@ func printRow(s scenario, name string, results map[string][]result) {
 	if s.rate > 0 {
 		title = fmt.Sprintf("open, %.0f/s", s.rate)
 	}
-	fmt.Printf("| %s | %s | %.0f (%.0f to %.0f) | %.2f | %.2f | %.2f | %.1f | %.0f | %.2f | %.0f |\n", title, name,
+	fmt.Printf("| %s | %s | %.0f (%.0f to %.0f) | %.2f | %.2f | %.2f | %.1f | %.0f | %.2f | %.2f | %.0f |\n", title, name,
 		get(all, rate), all[0].rate, all[len(all)-1].rate, get(all, rate)/get(results["Bun"], rate), get(all, rate)/get(results["null"], rate),
 		get(all, func(r result) float64 { return r.p50 }), get(all, func(r result) float64 { return r.p99 }),
-		get(all, func(r result) float64 { return r.cpu }), get(all, func(r result) float64 { return r.written }), get(all, func(r result) float64 { return r.peak }))
+		get(all, func(r result) float64 { return r.cpu }), get(all, func(r result) float64 { return r.written }),
+		get(all, func(r result) float64 { return r.disk }), get(all, func(r result) float64 { return r.peak }))
 }
 
 func median(all []result, f func(result) float64) float64 {

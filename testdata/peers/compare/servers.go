@@ -25,8 +25,9 @@ const key = "a-key-for-the-comparison"
 type server struct {
 	name  string
 	port  string
-	start func(database string) *exec.Cmd
+	start func(database string, env ...string) *exec.Cmd
 	count string // SQL that counts its records; "" for one that stores none
+	grown string // the database that it goes on with, a new one each time without it
 }
 
 // prepare builds what is compared.
@@ -50,17 +51,17 @@ func prepare(dir string) ([]server, error) {
 	}
 	const count = "SELECT count(*) FROM profiling_data"
 	return []server{
-		{"Bun", "28701", func(database string) *exec.Cmd {
+		{"Bun", "28701", func(database string, _ ...string) *exec.Cmd {
 			return command(".tools/peers/node_modules/.bin/bun", []string{"testdata/peers/bun/server.ts"},
 				[]string{"KEY=" + key, "DB=" + database, "PORT=28701", "CERT=" + cert, "TLS_KEY=" + tlsKey, "NODE_PATH=.tools/peers/node_modules"})
-		}, count},
-		{"null", "28702", func(string) *exec.Cmd {
+		}, count, ""},
+		{"null", "28702", func(string, ...string) *exec.Cmd {
 			return command(filepath.Join(dir, "null"), nil, []string{"PORT=28702", "CERT=" + cert, "TLS_KEY=" + tlsKey})
-		}, ""},
-		{"listener", "28703", func(database string) *exec.Cmd {
-			return command(filepath.Join(dir, "listener"), []string{"serve"}, []string{"BITVILLE_API_KEY_SHOP=" + key, "BITVILLE_DB_PATH=" + database,
-				"BITVILLE_LISTEN_ADDR=127.0.0.1:28703", "BITVILLE_TLS_CERT_PATH=" + cert, "BITVILLE_TLS_KEY_PATH=" + tlsKey})
-		}, count},
+		}, "", ""},
+		{"listener", "28703", func(database string, env ...string) *exec.Cmd {
+			return command(filepath.Join(dir, "listener"), []string{"serve"}, append(env, "BITVILLE_API_KEY_SHOP="+key, "BITVILLE_DB_PATH="+database,
+				"BITVILLE_LISTEN_ADDR=127.0.0.1:28703", "BITVILLE_TLS_CERT_PATH="+cert, "BITVILLE_TLS_KEY_PATH="+tlsKey))
+		}, count, ""},
 	}, nil
 }
 
@@ -77,12 +78,12 @@ type running struct {
 }
 
 // run starts a server on a database and returns when it answers. Its log goes to a file, as a service's does.
-func (s server) run(database string) (*running, error) {
+func (s server) run(database string, env ...string) (*running, error) {
 	file, err := os.Create(database + ".log")
 	if err != nil {
 		return nil, err
 	}
-	p := &running{s.start(database), file}
+	p := &running{s.start(database, env...), file}
 	p.cmd.Stdout, p.cmd.Stderr = file, file
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
