@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/bitville/listener/shared/api"
@@ -16,8 +17,10 @@ import (
 // Paths are where the handler answers.
 var Paths = []string{"/health", "/ready"}
 
-// readyTimeout is how long /ready waits for the store before it says no.
-const readyTimeout = 3 * time.Second
+const (
+	readyTimeout = 3 * time.Second        // for which /ready waits for the store before it says no
+	readyFresh   = 100 * time.Millisecond // for which an answer of the store is given to others that ask
+)
 
 // Store is asked whether a record could be stored now. The error says why not.
 type Store interface {
@@ -38,17 +41,16 @@ type Config struct {
 func New(cfg Config) http.Handler {
 	started := cfg.Now()
 	version := cmp.Or(cfg.Version, "(devel)")
+	ready := question{ask: cfg.Store.Ready}
 	return api.New(api.Config{Log: cfg.Log, Observe: cfg.Observe}, api.Routes{
 		"GET /health": func(w *api.Response, _ *http.Request) error {
 			w.Text(http.StatusOK, "OK")
 			return nil
 		},
 		"GET /ready": func(w *api.Response, r *http.Request) error {
-			ctx, cancel := context.WithTimeout(r.Context(), api.TimeLeft(r.Context(), readyTimeout))
-			defer cancel()
 			uptime := float64(cfg.Now().Sub(started).Round(time.Millisecond).Milliseconds()) / 1000
 			answer := map[string]any{"ready": true, "uptime": uptime, "version": version, "database": "ok"}
-			err := cfg.Store.Ready(ctx)
+			err := ready.answer(r.Context())
 			if err == nil {
 				return w.JSON(http.StatusOK, answer)
 			}
@@ -66,4 +68,27 @@ func New(cfg Config) http.Handler {
 			}
 		},
 	})
+}
+
+// question asks the store for many requests at one time: whoever has no key may ask, and each question is a commit.
+type question struct {
+	ask func(ctx context.Context) error
+
+	mu  sync.Mutex // held while the store is asked
+	at  time.Time  // of the answer
+	err error
+}
+
+// answer returns what the store says, or said a moment ago. A client that goes away does not take its question back,
+// for others wait for the answer.
+func (q *question) answer(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if time.Since(q.at) >= readyFresh {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), api.TimeLeft(ctx, readyTimeout))
+		defer cancel()
+		q.err = q.ask(ctx)
+		q.at = time.Now()
+	}
+	return q.err
 }

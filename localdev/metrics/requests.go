@@ -28,7 +28,7 @@ type route struct {
 
 func newRequests(make promauto.Factory, cfg Config) requests {
 	count := make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_http_requests_total",
-		Help: "Requests that were answered."}, []string{"route", "status"})
+		Help: "Requests that were answered; 499: the client went away instead."}, []string{"route", "status"})
 	duration := make.NewHistogramVec(prometheus.HistogramOpts{Name: "bitville_http_request_duration_seconds",
 		Help: "From a request's headers to its answer.", Buckets: seconds()}, []string{"route", "class"})
 	bytes := make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_http_received_bytes_total",
@@ -46,7 +46,7 @@ func newRequests(make promauto.Factory, cfg Config) requests {
 		for _, status := range []int{
 			http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
 			http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
-			http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
+			http.StatusTooManyRequests, api.StatusClientGone, http.StatusInternalServerError, http.StatusServiceUnavailable,
 		} {
 			one.statuses[status] = count.WithLabelValues(path, strconv.Itoa(status))
 		}

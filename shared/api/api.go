@@ -47,6 +47,10 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Cause }
 
+// StatusClientGone is for the log and the metrics alone: the client went away before its request was whole. The
+// number is nginx's.
+const StatusClientGone = 499
+
 // Config is what a handler's surroundings need.
 type Config struct {
 	Log     *slog.Logger

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"runtime"
@@ -142,7 +143,19 @@ func (b *Bodies) wire(w *api.Response, r *http.Request, s *share) ([]byte, error
 			Cause:  err,
 		}
 	}
-	return nil, &api.Error{Status: http.StatusBadRequest, Text: "The body ended before its length; send it again", Cause: err}
+	return nil, cutOff(r, err)
+}
+
+// cutOff answers a body that could not be read to its end.
+func cutOff(r *http.Request, err error) error {
+	e := &api.Error{Status: http.StatusBadRequest, Text: "The body ended before its length; send it again", Cause: err}
+	// The end of what an HTTP/1 client sends ends the context too, and yet it may wait for its answer.
+	if _, broken := errors.AsType[net.Error](err); broken || r.ProtoMajor == 2 && r.Context().Err() != nil {
+		e.Status, e.Text = api.StatusClientGone, "The client went away"
+	} else if r.ProtoMajor == 1 && r.ContentLength < 0 && !errors.Is(err, io.ErrUnexpectedEOF) {
+		e.Text = "The body's chunked encoding is malformed; send a Content-Length, or chunks as in RFC 9112"
+	}
+	return e
 }
 
 // timedReader reads a body that has to come at bodyRate.
