@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -20,6 +21,8 @@ func fresh(n int) record.Record {
 	_, _ = rand.Read(id[:])
 	r := storetest.Record(n)
 	r.CorrelationID = fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+	r.Timestamp = time.Now().Truncate(time.Second).UnixMicro()
+	r.Digest = int64(binary.LittleEndian.Uint64(id[:]))
 	r.Payload = []byte(`{"a":"` + strings.Repeat("x", 1900) + `"}`)
 	return r
 }

@@ -13,7 +13,7 @@ import (
 
 // insertSQL stores a record that profiling_data_seen does not know. A file of the first version has a constraint
 // instead, which may know more.
-const insertSQL = `INSERT INTO profiling_data
+const insertSQL = `INSERT OR FAIL INTO profiling_data
 	(correlation_id, project, source, timestamp, duration_ms, name, attributes, payload, digest, created_at)
 	SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
 	WHERE NOT EXISTS (SELECT 1 FROM profiling_data_seen WHERE timestamp = ?4 AND digest = ?9) ON CONFLICT DO NOTHING`

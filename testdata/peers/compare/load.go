@@ -61,7 +61,7 @@ func measure(s server, load scenario, dir string, duration time.Duration) (r res
 		return r, err
 	}
 	send := wrk
-	if load.gzip || load.rate > 0 {
+	if load.gzip {
 		send = post
 	}
 	out, err := send(s, load, duration)
@@ -100,10 +100,14 @@ func (s server) stored(database string) (rows int, size float64, err error) {
 	return rows, size, db.QueryRow("SELECT ("+s.count+"), ("+pages+") * (SELECT page_size FROM pragma_page_size)").Scan(&rows, &size)
 }
 
-// wrk sends as many requests as are answered.
+// wrk sends as many requests as are answered; or at a rate, whatever is answered, over connections that each wait for
+// random times between two requests, much longer than an answer takes.
 func wrk(s server, load scenario, duration time.Duration) (out sent, err error) {
 	cmd := exec.Command("wrk", "-t1", fmt.Sprint("-c", load.connections), fmt.Sprint("-d", duration.Seconds(), "s"), "-s", "testdata/peers/load/records.lua", s.url())
 	cmd.Env = append(os.Environ(), "KEY="+key, fmt.Sprint("BATCH=", load.batch))
+	if load.rate > 0 {
+		cmd.Env = append(cmd.Env, fmt.Sprint("PAUSE=", 1000*float64(load.connections)/load.rate))
+	}
 	profile := 1850
 	if load.profile != "" {
 		cmd.Env = append(cmd.Env, "PROFILE="+load.profile)

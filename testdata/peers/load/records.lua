@@ -1,5 +1,6 @@
 -- What wrk sends: records under random correlation ids, with one of 256 profiles each, of this second. BATCH says how many
--- a request brings, PROFILE names a file with one profile to send instead, GZIP a folder of compressed bodies.
+-- a request brings, PROFILE names a file with one profile to send instead, PAUSE the milliseconds that a connection
+-- waits between two requests, on average.
 math.randomseed(os.time() * 1000 + tonumber(tostring({}):sub(8), 16) % 1000)
 local r = math.random
 local batch = tonumber(os.getenv("BATCH") or "1")
@@ -32,6 +33,11 @@ function request()
   local records = {}
   for i = 1, batch do records[i] = record() end
   return wrk.format("POST", "/ingest/php", headers, "[" .. table.concat(records, ",") .. "]")
+end
+
+if os.getenv("PAUSE") then
+  local mean = tonumber(os.getenv("PAUSE"))
+  function delay() return math.floor(-mean * math.log(1 - r()) + 0.5) end
 end
 
 function done(summary, latency)
