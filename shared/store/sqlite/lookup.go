@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	fillRows   = 2048        // look-ups that may be behind the records before they are filled in
+	fillRows   = 4096        // look-ups that may be behind the records before they begin to be filled in
 	fillAfter  = time.Second // or so much time
 	fillAtOnce = 64          // rows of one statement
+	fillPace   = 4           // rows of either table that a record brings with it: two are its own
 	partBits   = 16          // of a part of profiling_data_lookup, in ids
 )
 
@@ -52,13 +53,23 @@ type lookups struct {
 	now  func() time.Time
 
 	behind  []lookup         // records that the tables don't hold yet, in the order of their ids
-	keys    map[key]struct{} // of behind
+	filling filling          // of those before them, when one is under way
+	keys    map[key]struct{} // of both
 	since   time.Time        // when the tables were last filled
-	version int64            // PRAGMA data_version when behind was right; 0 when it may not be
+	version int64            // PRAGMA data_version when all this was right; 0 when it may not be
+	shared  bool             // another process has written since the last fill: what is under way may not come to its end
 
 	dataVersion, upto        *sql.Stmt
 	seen, seenMany           *sql.Stmt
 	correlate, correlateMany *sql.Stmt
+}
+
+// filling is one that is under way: a part of it in each transaction, so that no request waits for all of it.
+type filling struct {
+	rows        []lookup // first as profiling_data_seen has them, then as profiling_data_lookup does
+	at          int      // the rows before it are there
+	correlating bool     // it is the second table's turn
+	upto        int64    // the last id
 }
 
 // newLookups prepares what a writer on conn needs.
@@ -107,6 +118,7 @@ func (l *lookups) refresh(ctx context.Context) error {
 	if version == l.version {
 		return nil
 	}
+	l.shared = l.shared || l.version != 0
 	l.forget()
 	// Ids begin again below upto when a purge took the last records.
 	_, err := l.conn.ExecContext(ctx, `UPDATE profiling_data_filled SET upto = (SELECT coalesce(max(id), 0) FROM profiling_data)
@@ -134,18 +146,17 @@ func (l *lookups) refresh(ctx context.Context) error {
 
 // forget has the next refresh ask the database.
 func (l *lookups) forget() {
-	l.behind, l.version = l.behind[:0], 0
+	l.behind, l.filling, l.version = l.behind[:0], filling{rows: l.filling.rows[:0]}, 0
 	clear(l.keys)
 }
 
 // purged has the next refresh ask the database when a purge of what is older than the given time may have taken
 // records that the tables don't hold yet, or the last ones, whose ids are given again.
 func (l *lookups) purged(ctx context.Context, before time.Time) error {
-	for _, row := range l.behind {
-		if row.key.timestamp < before.UnixMicro() {
-			l.forget()
-			return nil
-		}
+	old := func(row lookup) bool { return row.key.timestamp < before.UnixMicro() }
+	if slices.ContainsFunc(l.behind, old) || slices.ContainsFunc(l.filling.rows, old) {
+		l.forget()
+		return nil
 	}
 	var again bool
 	err := l.conn.QueryRowContext(ctx, `SELECT upto > (SELECT coalesce(max(id), 0) FROM profiling_data) FROM profiling_data_filled`).Scan(&again)
@@ -169,39 +180,61 @@ func (l *lookups) add(id int64, r *record.Record) {
 
 // due tells whether the tables are to be filled.
 func (l *lookups) due() bool {
-	return len(l.behind) >= fillRows || len(l.behind) > 0 && l.now().Sub(l.since).Abs() >= fillAfter
+	return len(l.filling.rows) > 0 || len(l.behind) >= fillRows ||
+		len(l.behind) > 0 && l.now().Sub(l.since).Abs() >= fillAfter
 }
 
-// fill brings the tables up to the last record.
-func (l *lookups) fill(ctx context.Context) error {
-	if len(l.behind) == 0 {
-		return nil
+// fill brings the tables nearer to the last record, in a transaction of so many records: by its part of the work, or by
+// all of it when there are none.
+func (l *lookups) fill(ctx context.Context, records int) error {
+	f := &l.filling
+	if len(f.rows) == 0 && len(l.behind) > 0 {
+		*f, l.behind = filling{rows: l.behind, upto: l.behind[len(l.behind)-1].id}, f.rows
+		slices.SortFunc(f.rows, func(a, b lookup) int {
+			return cmp.Or(cmp.Compare(a.key.timestamp, b.key.timestamp), cmp.Compare(a.key.digest, b.key.digest))
+		})
 	}
-	last := l.behind[len(l.behind)-1].id
-	slices.SortFunc(l.behind, func(a, b lookup) int {
-		return cmp.Or(cmp.Compare(a.key.timestamp, b.key.timestamp), cmp.Compare(a.key.digest, b.key.digest))
-	})
-	err := eachChunk(ctx, l.behind, l.seen, l.seenMany, func(args []any, row lookup) []any {
+	left := (records*fillPace/fillAtOnce + 1) * fillAtOnce
+	if records == 0 || l.shared {
+		left = 2 * len(f.rows)
+	}
+	for len(f.rows) > 0 && left > 0 {
+		rows := f.rows[f.at:min(f.at+left, len(f.rows))]
+		if err := l.put(ctx, rows, f.correlating); err != nil {
+			return err
+		}
+		f.at += len(rows)
+		left -= len(rows)
+		switch {
+		case f.at < len(f.rows):
+		case !f.correlating:
+			f.at, f.correlating = 0, true
+			slices.SortFunc(f.rows, func(a, b lookup) int {
+				return cmp.Or(cmp.Compare(a.id>>partBits, b.id>>partBits), cmp.Compare(a.digits, b.digits))
+			})
+		default:
+			if _, err := l.upto.ExecContext(ctx, f.upto); err != nil {
+				return err
+			}
+			for _, row := range f.rows {
+				delete(l.keys, row.key)
+			}
+			*f, l.since, l.shared = filling{rows: f.rows[:0]}, l.now(), false
+		}
+	}
+	return nil
+}
+
+// put inserts rows into one of the tables.
+func (l *lookups) put(ctx context.Context, rows []lookup, correlating bool) error {
+	if correlating {
+		return eachChunk(ctx, rows, l.correlate, l.correlateMany, func(args []any, row lookup) []any {
+			return append(args, row.id>>partBits, row.digits, row.id)
+		})
+	}
+	return eachChunk(ctx, rows, l.seen, l.seenMany, func(args []any, row lookup) []any {
 		return append(args, row.key.timestamp, row.key.digest)
 	})
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(l.behind, func(a, b lookup) int {
-		return cmp.Or(cmp.Compare(a.id>>partBits, b.id>>partBits), cmp.Compare(a.digits, b.digits))
-	})
-	err = eachChunk(ctx, l.behind, l.correlate, l.correlateMany, func(args []any, row lookup) []any {
-		return append(args, row.id>>partBits, row.digits, row.id)
-	})
-	if err != nil {
-		return err
-	}
-	if _, err := l.upto.ExecContext(ctx, last); err != nil {
-		return err
-	}
-	l.behind, l.since = l.behind[:0], l.now()
-	clear(l.keys)
-	return nil
 }
 
 // eachChunk inserts rows by many's statement, and the rest by one's.

@@ -63,21 +63,62 @@ func TestLookups(t *testing.T) {
 	insert(10, fillRows-1)
 	requireFound(t, db, storetest.Records(0, 20))
 	require.Equal(t, "0 0 0", text(t, db, filled))
-	other, _ := stopped(t, path)
-	requireFound(t, other, storetest.Records(2000, 2020))
-	insert(fillRows-1, fillRows+69)
-	require.Equal(t, "2117 2117 2117", text(t, db, filled))
-	insert(2117, 2120)
-	require.Equal(t, "2117 2117 2117", text(t, db, filled))
-	requireFound(t, db, append(storetest.Records(0, 20), storetest.Records(2100, 2120)...))
+
+	// Each transaction does its part.
+	last := fillRows - 1
+	for insert(last, last+10); text(t, db, filled) == "0 0 0"; insert(last, last+10) {
+		last += 10
+	}
+	upto := last + 10
+	all := fmt.Sprintf("%d %[1]d %[1]d", upto)
+	transactions := 0
+	for last = upto; text(t, db, filled) != all; last += 10 {
+		insert(last, last+10)
+		requireFound(t, db, []record.Record{storetest.Record(transactions * 7), storetest.Record(upto - 1), storetest.Record(last)})
+		transactions++
+	}
+	requireFound(t, db, storetest.Records(last-20, last))
 
 	move(-time.Hour) // the wall clock may be set back
-	require.Eventually(t, func() bool { return text(t, db, filled) == "2120 2120 2120" }, 5*time.Second, 10*time.Millisecond, "nobody has to insert for it")
-	result, err := db.Insert(t.Context(), storetest.Records(0, 2120))
+	all = fmt.Sprintf("%d %[1]d %[1]d", last)
+	require.Eventually(t, func() bool { return text(t, db, filled) == all }, 5*time.Second, 10*time.Millisecond, "nobody has to insert for it")
+	result, err := db.Insert(t.Context(), storetest.Records(0, last))
 	require.NoError(t, err)
-	require.Equal(t, store.Result{Duplicates: 2120}, result)
-	requireFound(t, other, storetest.Records(2110, 2120))
-	require.Equal(t, 2120, count(t, db))
+	require.Equal(t, store.Result{Duplicates: last}, result)
+	other, _ := stopped(t, path)
+	requireFound(t, other, storetest.Records(last-10, last))
+	require.Equal(t, last, count(t, db))
+}
+
+// A listener that begins, or one that purges, while the tables are being filled knows all the same what is stored.
+func TestLookupsHalfFilled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bitville.db")
+	db, _ := stopped(t, path)
+	_, err := db.Insert(t.Context(), storetest.Records(0, fillRows-1))
+	require.NoError(t, err)
+	half := func() bool {
+		return text(t, db, "SELECT (SELECT count(*) FROM profiling_data_lookup) > (SELECT upto FROM profiling_data_filled)") == "1"
+	}
+	for n := fillRows - 1; !half(); n += fillAtOnce { // the writer, when idle, may have filled all of it in between
+		_, err := db.Insert(t.Context(), storetest.Records(n, n+fillAtOnce))
+		require.NoError(t, err)
+	}
+	rows := count(t, db)
+	other, _ := stopped(t, path)
+	result, err := other.Insert(t.Context(), storetest.Records(0, rows+1))
+	require.NoError(t, err)
+	require.Equal(t, store.Result{Accepted: 1, Duplicates: rows}, result)
+	requireFound(t, db, storetest.Records(rows-5, rows+1))
+
+	// The later a record of these the older it is.
+	oldest := storetest.Record(rows - 9)
+	report, err := db.Purge(t.Context(), time.UnixMicro(oldest.Timestamp))
+	require.NoError(t, err)
+	require.Equal(t, 9, report.Rows)
+	requireFound(t, db, storetest.Records(0, 20))
+	result, err = db.Insert(t.Context(), storetest.Records(0, rows+1))
+	require.NoError(t, err)
+	require.Equal(t, store.Result{Accepted: 9, Duplicates: rows - 8}, result)
 }
 
 // Two processes may write one file: each knows what the other stored last.

@@ -284,9 +284,10 @@ func (db *DB) transact(jobs []*job) (results []store.Result, err error) {
 		if err := db.probe(ctx, created); err != nil {
 			return nil, err
 		}
+		records = 1
 	}
 	if db.lookups.due() {
-		if err := db.lookups.fill(ctx); err != nil {
+		if err := db.lookups.fill(ctx, records); err != nil {
 			return nil, err
 		}
 	}
