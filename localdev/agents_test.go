@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bitville/listener/localdev/listenertest"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
@@ -56,7 +57,7 @@ func TestRealAgents(t *testing.T) {
 
 		// A page whose profile is not taken ran its statements all the same: here under another id.
 		p.id = refusedID
-		answer, err = p.run(t, l, pg, "BITVILLE_KEY=not-"+l.Key)
+		answer, err = p.run(t, l, pg, "BITVILLE_KEY=not-"+listenertest.Key)
 		require.ErrorContains(t, err, "exit status 1")
 		require.Regexp(t, `^401 \{.*"error"`, answer)
 		answer, err = p.run(t, l, pg, "BITVILLE_CA_FILE="+strangersCertificate(t))
@@ -177,7 +178,7 @@ func (p pageRequest) run(t *testing.T, l *listener, pg *postgres, settings ...st
 	// Nothing else of the machine's environment: a proxy set there would not reach the listener.
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"),
-		"BITVILLE_URL=" + l.URL, "BITVILLE_KEY=" + l.Key, "BITVILLE_CA_FILE=" + l.CAFile, "BITVILLE_PROJECT=shop",
+		"BITVILLE_URL=" + l.URL, "BITVILLE_KEY=" + listenertest.Key, "BITVILLE_CA_FILE=" + l.CAFile, "BITVILLE_PROJECT=shop",
 		"DATABASE_DSN=pgsql:user=postgres;dbname=postgres;host=" + pg.dir,
 		"CORRELATION_ID=" + p.id, "REQUEST_URI=" + p.uri,
 	}, settings...)
@@ -279,7 +280,7 @@ func postStatements(t *testing.T, l *listener, statements []statement) string {
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.URL+"/ingest/postgres", &body)
 	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer "+l.Key)
+	req.Header.Set("Authorization", "Bearer "+listenertest.Key)
 	req.Header.Set("Content-Type", "application/x-ndjson")
 	res, err := l.Client.Do(req) // which trusts the listener's certificate and no other
 	require.NoError(t, err)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/localdev/listenertest"
 )
 
 // BenchmarkAttack is how long normal requests take while 2,000 connections ask nothing, 500 clients never end
@@ -57,7 +59,7 @@ func BenchmarkAttack(b *testing.B) {
 		b.ReportMetric(last.Seconds(), "closed-s")
 		b.ReportMetric(float64(most)/(1<<20), "peak-MiB")
 		require.EqualValues(b, 2550, closed.Load())
-		require.NoError(b, l.stop(syscall.SIGTERM))
+		require.NoError(b, l.Stop(syscall.SIGTERM))
 	}
 }
 
@@ -76,7 +78,7 @@ func (l *listener) attack(n int) {
 	say := func(text string) { _, _ = io.WriteString(conn, text) }
 	switch {
 	case n%51 == 0:
-		say("POST /ingest/php HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + l.Key + "\r\nContent-Length: 100000\r\n\r\n")
+		say("POST /ingest/php HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + listenertest.Key + "\r\nContent-Length: 100000\r\n\r\n")
 	case n%5 == 0:
 		say("POST /ingest/php HTTP/1.1\r\nHost: x\r\nX-A: ")
 	default:

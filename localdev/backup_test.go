@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bitville/listener/localdev/listenertest"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
@@ -22,14 +23,14 @@ func TestBackup(t *testing.T) {
 	l := startListener(t)
 	const before = 50
 	for n := range before {
-		status, answer := l.post(strings.NewReader(phpRecord(n)))
+		status, answer := l.Post(strings.NewReader(phpRecord(n)))
 		require.Equal(t, 200, status, answer)
 	}
 	var wg sync.WaitGroup
 	var stop atomic.Bool
 	wg.Go(func() {
 		for n := before; !stop.Load(); n++ {
-			if status, answer := l.post(strings.NewReader(phpRecord(n))); status != 200 {
+			if status, answer := l.Post(strings.NewReader(phpRecord(n))); status != 200 {
 				t.Errorf("ingest while a backup runs: %d %s", status, answer)
 				return
 			}
@@ -70,9 +71,9 @@ func TestBackup(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, out, "listener: backup copies a database file (BITVILLE_DB_PATH)")
 
-	restored := &listener{Key: l.Key, DBPath: file, CAFile: l.CAFile, Client: l.Client}
-	restored.URL = "https://" + restored.start(t, "BITVILLE_TLS_CERT_PATH="+l.CAFile, "BITVILLE_TLS_KEY_PATH="+filepath.Join(filepath.Dir(l.CAFile), "key.pem"))
-	status, answer := restored.post(strings.NewReader(phpRecord(1_000_000)))
+	restored := listenertest.Listener{Binary: binary, Key: l.Key, DBPath: file, CAFile: l.CAFile, Client: l.Client}
+	restored.Start(t, "BITVILLE_TLS_CERT_PATH="+l.CAFile, "BITVILLE_TLS_KEY_PATH="+filepath.Join(filepath.Dir(l.CAFile), "key.pem"))
+	status, answer := restored.Post(strings.NewReader(phpRecord(1_000_000)))
 	require.Equal(t, 200, status, answer)
-	require.NoError(t, restored.stop(syscall.SIGTERM))
+	require.NoError(t, restored.Stop(syscall.SIGTERM))
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/localdev/listenertest"
 )
 
 // BenchmarkHTTPS is the built listener under 32 keep-alive connections that send one record of 2 KB a
@@ -34,7 +36,7 @@ func BenchmarkHTTPS(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			req.Header.Set("Authorization", "Bearer "+l.Key)
+			req.Header.Set("Authorization", "Bearer "+listenertest.Key)
 			resp, err := l.Client.Do(req)
 			if err != nil {
 				b.Error(err)

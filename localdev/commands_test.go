@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bitville/listener/localdev/listenertest"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
@@ -41,7 +42,7 @@ func TestDev(t *testing.T) {
 		cmd := exec.Command(binary, "dev")
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "BITVILLE_LISTEN_ADDR=127.0.0.1:0")
-		out := &logBuffer{}
+		out := &listenertest.Log{}
 		cmd.Stdout, cmd.Stderr = out, out
 		require.NoError(t, cmd.Start())
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
@@ -77,7 +78,7 @@ func TestDev(t *testing.T) {
 func TestPurgeByHand(t *testing.T) {
 	l := startListener(t)
 	for n := range 3 {
-		status, answer := l.post(strings.NewReader(phpRecord(n)))
+		status, answer := l.Post(strings.NewReader(phpRecord(n)))
 		require.Equal(t, 200, status, answer)
 	}
 	time.Sleep(1100 * time.Millisecond) // timestamps are whole seconds: they must be older than one
@@ -90,7 +91,7 @@ func TestPurgeByHand(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(out), &line))
 	require.Equal(t, "purge", line.Msg)
 	require.Equal(t, 3, line.RowsDeleted)
-	status, answer := l.post(strings.NewReader(phpRecord(4)))
+	status, answer := l.Post(strings.NewReader(phpRecord(4)))
 	require.Equal(t, 200, status, answer)
 	out, err = command(t, l.env("BITVILLE_DB_PATH="+l.DBPath+".missing"), "purge")
 	require.Error(t, err)
@@ -100,7 +101,7 @@ func TestPurgeByHand(t *testing.T) {
 
 func TestShow(t *testing.T) {
 	l := startListener(t)
-	status, answer := l.post(strings.NewReader(strings.Replace(phpRecord(7), `"profiling_data"`, `"n": 9007199254740993,"profiling_data"`, 1)))
+	status, answer := l.Post(strings.NewReader(strings.Replace(phpRecord(7), `"profiling_data"`, `"n": 9007199254740993,"profiling_data"`, 1)))
 	require.Equal(t, 200, status, answer)
 	out, err := command(t, l.env(), "show", "00000000000040008000000000000007")
 	require.NoError(t, err, out)
@@ -120,7 +121,7 @@ func TestShow(t *testing.T) {
 func TestShowFromAServer(t *testing.T) {
 	server := libsqltest.Start(t)
 	l := startListener(t, "BITVILLE_DB_PATH=", "BITVILLE_DB_URL="+server.URL)
-	status, answer := l.post(strings.NewReader(phpRecord(7)))
+	status, answer := l.Post(strings.NewReader(phpRecord(7)))
 	require.Equal(t, 200, status, answer)
 	out, err := command(t, []string{"BITVILLE_DB_URL=" + server.URL}, "show", "00000000-0000-4000-8000-000000000007")
 	require.NoError(t, err, out)
@@ -138,7 +139,7 @@ func TestUsage(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, strings.TrimSpace(out))
 	for _, args := range [][]string{{"nonsense"}, {"show"}, {"purge", "all"}} {
-		out, err = command(t, []string{"BITVILLE_API_KEY_SHOP=" + testKey, "BITVILLE_DB_PATH=" + filepath.Join(t.TempDir(), "db")}, args...)
+		out, err = command(t, []string{"BITVILLE_API_KEY_SHOP=" + listenertest.Key, "BITVILLE_DB_PATH=" + filepath.Join(t.TempDir(), "db")}, args...)
 		require.Error(t, err)
 		require.Contains(t, out, "see listener help")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bitville/listener/localdev/listenertest"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
@@ -31,7 +32,7 @@ func datagram(source, key, record string) string {
 func TestDatagrams(t *testing.T) {
 	l := startListener(t, "BITVILLE_UDP_ADDR=127.0.0.1:0", "BITVILLE_METRICS_ADDR=127.0.0.1:0")
 	var taking struct{ Addr string }
-	require.True(t, l.log.find("taking datagrams", &taking))
+	require.True(t, l.Log.Find("taking datagrams", &taking))
 	conn, err := net.Dial("udp", taking.Addr)
 	require.NoError(t, err)
 	defer conn.Close()
@@ -40,11 +41,11 @@ func TestDatagrams(t *testing.T) {
 		require.NoError(t, err)
 	}
 	postgres := strings.Replace(phpRecord(2), `"request_uri"`, `"query"`, 1)
-	send(datagram("php", l.Key, phpRecord(1)))
-	send(datagram("php", l.Key, phpRecord(1)))
-	send(datagram("postgres", l.Key, postgres))
+	send(datagram("php", listenertest.Key, phpRecord(1)))
+	send(datagram("php", listenertest.Key, phpRecord(1)))
+	send(datagram("postgres", listenertest.Key, postgres))
 	send(datagram("php", "another key", phpRecord(3)))
-	send(datagram("php", l.Key, "{}"))
+	send(datagram("php", listenertest.Key, "{}"))
 	send("nonsense")
 	for _, line := range []string{
 		`bitville_udp_dropped_total{reason="bad_mac"} 1`,
@@ -58,22 +59,21 @@ func TestDatagrams(t *testing.T) {
 	}
 	require.Equal(t, [][]string{{"php_agent", "1"}, {"postgres_agent", "1"}}, sqlitetest.Query(t, l.DBPath, "SELECT source, count(*) FROM profiling_data GROUP BY 1 ORDER BY 1"))
 	for n := range 200 {
-		send(datagram("php", l.Key, phpRecord(100+n)))
+		send(datagram("php", listenertest.Key, phpRecord(100+n)))
 	}
-	require.NoError(t, l.stop(syscall.SIGTERM))
+	require.NoError(t, l.Stop(syscall.SIGTERM))
 	require.Equal(t, [][]string{{"202"}}, sqlitetest.Query(t, l.DBPath, "SELECT count(*) FROM profiling_data"))
 }
 
 // The metrics say what the answers and the log say, and nothing is listening for them when they are off.
 func TestMetrics(t *testing.T) {
 	l := startListener(t, "BITVILLE_METRICS_ADDR=127.0.0.1:0")
-	status, _ := l.post(strings.NewReader("[" + phpRecord(1) + "," + phpRecord(1) + `,{"project":"shop"}]`))
+	status, _ := l.Post(strings.NewReader("[" + phpRecord(1) + "," + phpRecord(1) + `,{"project":"shop"}]`))
 	require.Equal(t, 200, status)
-	key := l.Key
 	l.Key = "wrong"
-	status, _ = l.post(strings.NewReader(phpRecord(2)))
+	status, _ = l.Post(strings.NewReader(phpRecord(2)))
 	require.Equal(t, 401, status)
-	l.Key = key
+	l.Key = listenertest.Key
 	for _, line := range []string{
 		`bitville_records_accepted_total{project="shop",source="php_agent"} 1`,
 		`bitville_records_duplicate_total{project="shop",source="php_agent"} 1`,
@@ -88,10 +88,10 @@ func TestMetrics(t *testing.T) {
 	for _, name := range []string{"bitville_certificate_expiry_timestamp_seconds", "bitville_purge_last_success_timestamp_seconds"} {
 		require.True(t, strings.Contains(metrics, "\n"+name+" "), name)
 	}
-	require.False(t, strings.Contains(metrics, key))
-	require.NoError(t, l.stop(syscall.SIGTERM))
-	l.start(t)
-	require.NotContains(t, l.log.String(), "serving metrics")
+	require.False(t, strings.Contains(metrics, l.Key))
+	require.NoError(t, l.Stop(syscall.SIGTERM))
+	l.Start(t)
+	require.NotContains(t, l.Log.String(), "serving metrics")
 }
 
 // `listener check` tells what would keep the listener from starting, and makes nothing.
@@ -99,7 +99,7 @@ func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	db := filepath.Join(dir, "bitville.db")
 	run := func(env ...string) string {
-		out, err := command(t, append([]string{"BITVILLE_API_KEY_SHOP=" + testKey, "BITVILLE_DB_PATH=" + db}, env...), "check")
+		out, err := command(t, append([]string{"BITVILLE_API_KEY_SHOP=" + listenertest.Key, "BITVILLE_DB_PATH=" + db}, env...), "check")
 		if err == nil {
 			require.Equal(t, "all is right\n", out)
 			return ""
@@ -118,7 +118,7 @@ func TestCheck(t *testing.T) {
 	require.Empty(t, run("BITVILLE_DB_PATH=", "BITVILLE_DB_URL="+libsqltest.Start(t).URL))
 	require.NoError(t, os.WriteFile(db, []byte("no database"), 0o600))
 	require.Contains(t, run(), "the file is not a database")
-	out, err := command(t, []string{"BITVILLE_API_KEY_SHOP=" + testKey, "BITVILLE_DB_PATH=" + filepath.Join(dir, "new.db")}, "-check")
+	out, err := command(t, []string{"BITVILLE_API_KEY_SHOP=" + listenertest.Key, "BITVILLE_DB_PATH=" + filepath.Join(dir, "new.db")}, "-check")
 	require.NoError(t, err)
 	require.Equal(t, "all is right\n", out)
 }

@@ -12,14 +12,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bitville/listener/localdev/listenertest"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
@@ -27,26 +26,6 @@ import (
 func phpRecord(n int) string {
 	return fmt.Sprintf(`{"project":"shop","correlation_id":"00000000-0000-4000-8000-%012x","timestamp":%d,"duration_ms":1,"request_uri":"/page/%d","profiling_data":{"main()":{"wt":%d}}}`,
 		n, time.Now().Unix(), n, n)
-}
-
-// post sends a body to /ingest/php. The status is 0 when there was no answer.
-func (l *listener) post(body io.Reader) (status int, answer string) {
-	req, err := http.NewRequest("POST", l.URL+"/ingest/php", body)
-	if err != nil {
-		return 0, err.Error()
-	}
-	req.Header.Set("Authorization", "Bearer "+l.Key)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := l.Client.Do(req)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return 0, err.Error()
-	}
-	return resp.StatusCode, string(text)
 }
 
 // dial opens a TLS connection that speaks HTTP/1.1.
@@ -71,14 +50,15 @@ func TestSIGTERMDrains(t *testing.T) {
 		}
 		answered := make(chan reply)
 		go func() {
-			status, answer := l.post(body)
+			status, answer := l.Post(body)
 			answered <- reply{status, answer}
 		}()
 		record := phpRecord(1)
 		_, err := io.WriteString(feed, record[:20])
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return l.openRequests(t) == 1 }, 5*time.Second, 5*time.Millisecond)
-		require.NoError(t, l.cmd.Process.Signal(signal))
+		time.Sleep(200 * time.Millisecond) // what has been sent of the request must have been read
+		require.NoError(t, l.Cmd.Process.Signal(signal))
 		require.Eventually(t, func() bool {
 			conn, err := net.Dial("tcp", strings.TrimPrefix(l.URL, "https://"))
 			if err == nil {
@@ -90,7 +70,7 @@ func TestSIGTERMDrains(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, feed.Close())
 		require.Equal(t, reply{200, `{"accepted":1,"duplicates":0,"rejected":[]}`}, <-answered)
-		require.NoError(t, <-l.exit, "exit 0")
+		require.NoError(t, <-l.Exit, "exit 0")
 		require.Equal(t, [][]string{{"1"}}, sqlitetest.Query(t, l.DBPath, "SELECT count(*) FROM profiling_data"))
 		_, err = os.Stat(l.DBPath + "-wal")
 		require.ErrorIs(t, err, os.ErrNotExist, "the log was copied into the database")
@@ -100,12 +80,12 @@ func TestSIGTERMDrains(t *testing.T) {
 // openRequests counts the connections that the process has accepted, its listening socket not among them.
 func (l *listener) openRequests(t testing.TB) (n int) {
 	t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", l.cmd.Process.Pid))
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", l.Cmd.Process.Pid))
 	if err != nil {
 		t.Skip("counting a process's connections needs /proc")
 	}
 	for _, e := range entries {
-		if target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", l.cmd.Process.Pid, e.Name())); err == nil && strings.HasPrefix(target, "socket:") {
+		if target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", l.Cmd.Process.Pid, e.Name())); err == nil && strings.HasPrefix(target, "socket:") {
 			n++
 		}
 	}
@@ -117,11 +97,11 @@ func TestStuckClientIsCutOff(t *testing.T) {
 	t.Parallel()
 	l := startListener(t)
 	conn := l.dial(t, "http/1.1")
-	_, err := fmt.Fprintf(conn, "POST /ingest/php HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", l.Key)
+	_, err := fmt.Fprintf(conn, "POST /ingest/php HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", listenertest.Key)
 	require.NoError(t, err)
 	time.Sleep(100 * time.Millisecond) // the request must have begun; if it has not, the test passes the sooner
 	start := time.Now()
-	require.NoError(t, l.stop(syscall.SIGTERM))
+	require.NoError(t, l.Stop(syscall.SIGTERM))
 	require.Less(t, time.Since(start), 10*time.Second)
 }
 
@@ -129,70 +109,14 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	l := startListener(t)
 	conn := l.dial(t, "http/1.1")
-	_, err := fmt.Fprintf(conn, "POST /ingest/php HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", l.Key)
+	_, err := fmt.Fprintf(conn, "POST /ingest/php HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", listenertest.Key)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return l.openRequests(t) == 1 }, 5*time.Second, 5*time.Millisecond)
-	require.NoError(t, l.cmd.Process.Signal(syscall.SIGTERM))
-	require.Eventually(t, func() bool { return l.log.find("stopping", &struct{}{}) }, 5*time.Second, 5*time.Millisecond)
+	require.NoError(t, l.Cmd.Process.Signal(syscall.SIGTERM))
+	require.Eventually(t, func() bool { return l.Log.Find("stopping", &struct{}{}) }, 5*time.Second, 5*time.Millisecond)
 	start := time.Now()
-	require.Error(t, l.stop(syscall.SIGTERM), "not exit 0: a request was cut off")
+	require.Error(t, l.Stop(syscall.SIGTERM), "not exit 0: a request was cut off")
 	require.Less(t, time.Since(start), 2*time.Second)
-}
-
-// What was acknowledged is stored, once, though the process is killed under load and everything that got
-// no answer is sent again.
-func TestKilledProcessLosesNothing(t *testing.T) {
-	l := startListener(t)
-	const writers, kills, enough = 8, 3, 150
-	var mu sync.Mutex
-	acknowledged := map[int]bool{}
-	var next, down atomic.Int64
-	var wg sync.WaitGroup
-	var stop atomic.Bool
-	for range writers {
-		wg.Go(func() {
-			for !stop.Load() {
-				n := int(next.Add(1))
-				body := phpRecord(n)
-				for !stop.Load() {
-					status, answer := l.post(strings.NewReader(body))
-					if status == 200 {
-						mu.Lock()
-						acknowledged[n] = true
-						mu.Unlock()
-						break
-					}
-					if status != 0 && status != 503 {
-						t.Errorf("record %d: %d %s", n, status, answer)
-						return
-					}
-					down.Add(1)
-					time.Sleep(10 * time.Millisecond)
-				}
-			}
-		})
-	}
-	count := func() int { mu.Lock(); defer mu.Unlock(); return len(acknowledged) }
-	addr := strings.TrimPrefix(l.URL, "https://")
-	for range kills {
-		before := count()
-		require.Eventually(t, func() bool { return count() >= before+enough }, 20*time.Second, time.Millisecond)
-		require.Error(t, l.stop(syscall.SIGKILL))
-		require.Equal(t, addr, l.start(t, "BITVILLE_LISTEN_ADDR="+addr))
-	}
-	before := count()
-	require.Eventually(t, func() bool { return count() >= before+enough }, 20*time.Second, time.Millisecond)
-	stop.Store(true)
-	wg.Wait()
-	require.Positive(t, down.Load(), "no request met a killed process: the test proves nothing")
-	require.Equal(t, [][]string{{"ok"}}, sqlitetest.Query(t, l.DBPath, "PRAGMA integrity_check"))
-	stored := map[string]int{}
-	for _, row := range sqlitetest.Query(t, l.DBPath, "SELECT name FROM profiling_data") {
-		stored[row[0]]++
-	}
-	for n := range acknowledged {
-		require.Equal(t, 1, stored[fmt.Sprint("/page/", n)], "record %d was acknowledged", n)
-	}
 }
 
 // Whatever keeps the listener from starting is one clear line and exit 1.
@@ -222,7 +146,7 @@ func TestCannotStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(binary)
 			if c.env != nil {
-				cmd.Env = append([]string{"BITVILLE_API_KEY_SHOP=" + testKey, "BITVILLE_LISTEN_ADDR=127.0.0.1:0", "BITVILLE_LOG_LEVEL=error"}, c.env...)
+				cmd.Env = append([]string{"BITVILLE_API_KEY_SHOP=" + listenertest.Key, "BITVILLE_LISTEN_ADDR=127.0.0.1:0", "BITVILLE_LOG_LEVEL=error"}, c.env...)
 			} else {
 				cmd.Env = []string{}
 			}
@@ -236,10 +160,10 @@ func TestCannotStart(t *testing.T) {
 // The access log has one line a request, with what an operator asks for, and never a key or a payload.
 func TestAccessLog(t *testing.T) {
 	l := startListener(t)
-	status, _ := l.post(strings.NewReader("[" + phpRecord(1) + "," + phpRecord(1) + `,{"profiling_data":"secret payload"}]`))
+	status, _ := l.Post(strings.NewReader("[" + phpRecord(1) + "," + phpRecord(1) + `,{"profiling_data":"secret payload"}]`))
 	require.Equal(t, 200, status)
 	var line map[string]any
-	require.Eventually(t, func() bool { return l.log.find("request", &line) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return l.Log.Find("request", &line) }, 5*time.Second, time.Millisecond)
 	require.Positive(t, line["duration_ms"])
 	require.Positive(t, line["bytes"])
 	require.NotEmpty(t, line["request_id"])
@@ -248,10 +172,10 @@ func TestAccessLog(t *testing.T) {
 	}
 	require.Equal(t, map[string]any{"level": "INFO", "msg": "request", "method": "POST", "path": "/ingest/php", "status": 200.0,
 		"project": "shop", "accepted": 1.0, "duplicates": 1.0, "rejected": 1.0}, line)
-	require.NoError(t, l.stop(syscall.SIGTERM))
-	require.NotContains(t, l.log.String(), testKey)
-	require.NotContains(t, l.log.String(), "secret payload")
-	for lines := bufio.NewScanner(strings.NewReader(l.log.String())); lines.Scan(); {
+	require.NoError(t, l.Stop(syscall.SIGTERM))
+	require.NotContains(t, l.Log.String(), listenertest.Key)
+	require.NotContains(t, l.Log.String(), "secret payload")
+	for lines := bufio.NewScanner(strings.NewReader(l.Log.String())); lines.Scan(); {
 		require.True(t, json.Valid(lines.Bytes()), lines.Text())
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/localdev/listenertest"
 )
 
 // traffic is what a number of clients met that sent one request after the other.
@@ -50,7 +52,7 @@ func (l *listener) send(b testing.TB, clients int, stop <-chan struct{}, body fu
 					b.Error(err)
 					return
 				}
-				req.Header.Set("Authorization", "Bearer "+l.Key)
+				req.Header.Set("Authorization", "Bearer "+listenertest.Key)
 				if data[0] == 0x1f {
 					req.Header.Set("Content-Encoding", "gzip")
 				}
@@ -105,7 +107,7 @@ func profiles(count int) func() []byte {
 // memory returns the bytes that the process has now, and the most that it had since forget.
 func (l *listener) memory(t testing.TB) (now, most int64) {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", l.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", l.Cmd.Process.Pid))
 	require.NoError(t, err)
 	read := func(name string) int64 {
 		_, rest, _ := strings.Cut(string(status), "\n"+name+":")
@@ -119,13 +121,13 @@ func (l *listener) memory(t testing.TB) (now, most int64) {
 // forget makes the most memory of the process that which it has now.
 func (l *listener) forget(t testing.TB) {
 	t.Helper()
-	require.NoError(t, os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", l.cmd.Process.Pid), []byte("5"), 0o600))
+	require.NoError(t, os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", l.Cmd.Process.Pid), []byte("5"), 0o600))
 }
 
 // cpu returns the processor time that the process has used.
 func (l *listener) cpu(t testing.TB) time.Duration {
 	t.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", l.cmd.Process.Pid))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", l.Cmd.Process.Pid))
 	require.NoError(t, err)
 	_, rest, _ := strings.Cut(string(stat), ") ") // behind the program's name
 	fields := strings.Fields(rest)

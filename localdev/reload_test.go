@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/localdev/listenertest"
 )
 
 // testCA signs certificates for 127.0.0.1.
@@ -71,7 +73,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	stop := make(chan struct{})
 	for range 4 {
 		transport := &http.Transport{TLSClientConfig: l.Client.Transport.(*http.Transport).TLSClientConfig.Clone(), DisableKeepAlives: true}
-		agent := &listener{URL: l.URL, Key: l.Key, Client: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
+		agent := listenertest.Listener{URL: l.URL, Key: l.Key, Client: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
 		agents.Go(func() {
 			for {
 				select {
@@ -79,7 +81,7 @@ func TestReloadUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				if status, answer := agent.post(strings.NewReader(phpRecord(int(n.Add(1))))); status != 200 {
+				if status, answer := agent.Post(strings.NewReader(phpRecord(int(n.Add(1))))); status != 200 {
 					t.Errorf("%d %s", status, answer)
 					return
 				}
@@ -88,7 +90,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	for range 100 {
 		serial := ca.issue(t, cert, key)
-		require.NoError(t, l.cmd.Process.Signal(syscall.SIGHUP))
+		require.NoError(t, l.Cmd.Process.Signal(syscall.SIGHUP))
 		require.Eventually(t, func() bool { return shown() == serial }, 10*time.Second, 2*time.Millisecond)
 	}
 	close(stop)
@@ -96,11 +98,11 @@ func TestReloadUnderLoad(t *testing.T) {
 	require.Greater(t, n.Load(), int64(100), "records posted meanwhile")
 
 	require.NoError(t, os.WriteFile(cert, []byte("broken"), 0o600))
-	require.NoError(t, l.cmd.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, l.Cmd.Process.Signal(syscall.SIGHUP))
 	require.Eventually(t, func() bool {
 		return strings.Contains(l.scrape(t), "bitville_certificate_last_reload_successful 0\n")
 	}, 10*time.Second, 10*time.Millisecond)
-	require.Eventually(t, func() bool { return strings.Contains(l.log.String(), "BITVILLE_TLS_CERT_PATH") }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(l.Log.String(), "BITVILLE_TLS_CERT_PATH") }, 10*time.Second, 10*time.Millisecond)
 	require.Equal(t, ca.serial, shown())
 	ca.issue(t, cert, key)
 	require.Eventually(t, func() bool { return shown() == ca.serial }, 30*time.Second, 100*time.Millisecond, "taken without a signal")
@@ -111,7 +113,7 @@ func TestReloadUnderLoad(t *testing.T) {
 func (l *listener) scrape(t *testing.T) string {
 	t.Helper()
 	var serving struct{ Addr string }
-	require.True(t, l.log.find("serving metrics", &serving))
+	require.True(t, l.Log.Find("serving metrics", &serving))
 	res, err := http.Get("http://" + serving.Addr + "/metrics")
 	require.NoError(t, err)
 	defer res.Body.Close()

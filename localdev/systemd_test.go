@@ -140,7 +140,7 @@ func TestSystemdIsTold(t *testing.T) {
 	for range 3 {
 		require.Equal(t, "WATCHDOG=1", socket.next(t, 10*time.Second))
 	}
-	require.NoError(t, l.cmd.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, l.Cmd.Process.Signal(syscall.SIGHUP))
 	require.Equal(t, "RELOADING=1", socket.state(t))
 	require.True(t, strings.HasPrefix(socket.state(t), "READY=1"))
 	unlock := sqlitetest.Lock(t, l.DBPath)
@@ -148,7 +148,7 @@ func TestSystemdIsTold(t *testing.T) {
 		require.Equal(t, "WATCHDOG=1", socket.next(t, 10*time.Second), "a locked database is not a hung process")
 	}
 	unlock()
-	require.NoError(t, l.cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, l.Cmd.Process.Signal(syscall.SIGTERM))
 	require.True(t, strings.HasPrefix(socket.state(t), "STOPPING=1"))
-	require.NoError(t, <-l.exit)
+	require.NoError(t, <-l.Exit)
 }

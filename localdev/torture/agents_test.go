@@ -1,0 +1,142 @@
+package torture
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/localdev/listenertest"
+	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
+)
+
+// agents send records, one alone or some in a batch, and send again what was not acknowledged. They are told nothing
+// but what the listener answers.
+type agents struct {
+	listener *listenertest.Listener
+	failures func(format string, args ...any)
+	pause    time.Duration // of each agent between two requests
+
+	between      sync.RWMutex // held for reading while a request is under way
+	mu           sync.Mutex
+	acknowledged map[int]time.Time // when, by the number of the record
+	repeated     atomic.Int64      // requests that were not acknowledged, and sent again
+	next         atomic.Int64
+	stopped      atomic.Bool
+	running      sync.WaitGroup
+}
+
+// startAgents starts so many. They must be stopped before the test ends.
+func startAgents(t testing.TB, l *listenertest.Listener, n int, pause time.Duration) *agents {
+	a := &agents{listener: l, failures: t.Errorf, pause: pause, acknowledged: make(map[int]time.Time)}
+	for i := range n {
+		size := 1 + 19*(i%2)
+		a.running.Go(func() {
+			for !a.stopped.Load() {
+				a.send(size)
+				time.Sleep(a.pause)
+			}
+		})
+	}
+	t.Cleanup(a.stop)
+	return a
+}
+
+// stop lets every agent end what it has begun, and drops what was not acknowledged by then.
+func (a *agents) stop() {
+	a.stopped.Store(true)
+	a.running.Wait()
+}
+
+// send sends so many new records in one request, until they are acknowledged.
+func (a *agents) send(size int) {
+	last := int(a.next.Add(int64(size)))
+	records := make([]string, size)
+	for i := range records {
+		records[i] = phpRecord(last - i)
+	}
+	body := records[0]
+	if size > 1 {
+		body = "[" + strings.Join(records, ",") + "]"
+	}
+	for !a.stopped.Load() {
+		a.between.RLock()
+		status, header, answer := a.listener.Do("POST", "/ingest/php", strings.NewReader(body))
+		a.between.RUnlock()
+		var said struct {
+			Accepted, Duplicates int
+			Rejected             []any
+		}
+		switch {
+		case status == 200:
+			if json.Unmarshal([]byte(answer), &said) != nil || said.Accepted+said.Duplicates != size || len(said.Rejected) > 0 {
+				a.failures("records up to %d: %s", last, answer)
+				return
+			}
+			now := time.Now()
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			for i := range records {
+				a.acknowledged[last-i] = now
+			}
+			return
+		case status == 503 && header.Get("Retry-After") == "":
+			a.failures("a 503 says when to come again: %v %s", header, answer)
+			return
+		case status != 503 && status != 0:
+			a.failures("records up to %d: %d %s", last, status, answer)
+			return
+		}
+		a.repeated.Add(1)
+		time.Sleep(time.Duration(5+rand.IntN(20)) * time.Millisecond) // less than Retry-After asks for, which would take minutes
+	}
+}
+
+// count returns how many records are acknowledged.
+func (a *agents) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.acknowledged)
+}
+
+// waitForMore waits until so many more are.
+func (a *agents) waitForMore(t testing.TB, n int) {
+	t.Helper()
+	before := a.count()
+	require.Eventually(t, func() bool { return a.count() >= before+n }, 30*time.Second, time.Millisecond, "the log:\n%s", a.listener.Log)
+}
+
+// requireStored holds the database against what was acknowledged: all of that is stored, nothing twice, and the file is
+// whole. No agent sends meanwhile.
+func (a *agents) requireStored(t testing.TB) {
+	t.Helper()
+	a.between.Lock()
+	defer a.between.Unlock()
+	a.mu.Lock()
+	acknowledged := maps.Clone(a.acknowledged)
+	a.mu.Unlock()
+	require.Equal(t, [][]string{{"ok"}}, sqlitetest.Query(t, a.listener.DBPath, "PRAGMA integrity_check"))
+	stored := make(map[string]int)
+	for _, row := range sqlitetest.Query(t, a.listener.DBPath, "SELECT name FROM profiling_data") {
+		stored[row[0]]++
+		require.Equal(t, 1, stored[row[0]], "%s is stored twice", row[0])
+	}
+	for n := range acknowledged {
+		require.Equal(t, 1, stored[fmt.Sprint("/page/", n)], "record %d was acknowledged and is lost", n)
+	}
+}
+
+// phpRecord is the n-th of many different records. The same number makes the same record.
+func phpRecord(n int) string {
+	return fmt.Sprintf(`{"project":"shop","correlation_id":"00000000-0000-4000-8000-%012x","timestamp":%d,"duration_ms":1,"request_uri":"/page/%d","profiling_data":{"main()":{"wt":%d}}}`,
+		n, began.Unix(), n, n)
+}
+
+var began = time.Now()
