@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,16 +27,22 @@ type agents struct {
 
 	between      sync.RWMutex // held for reading while a request is under way
 	mu           sync.Mutex
-	acknowledged map[int]time.Time // when, by the number of the record
-	repeated     atomic.Int64      // requests that were not acknowledged, and sent again
+	acknowledged map[int]moment // by the number of the record
+	repeated     atomic.Int64   // requests that were not acknowledged, and sent again
 	next         atomic.Int64
 	stopped      atomic.Bool
 	running      sync.WaitGroup
 }
 
+// moment is when an agent was told that a record is stored.
+type moment struct {
+	at    time.Time
+	trace int64 // bytes of it, see power_test.go
+}
+
 // startAgents starts so many. They must be stopped before the test ends.
 func startAgents(t testing.TB, l *listenertest.Listener, n int, pause time.Duration) *agents {
-	a := &agents{listener: l, failures: t.Errorf, pause: pause, acknowledged: make(map[int]time.Time)}
+	a := &agents{listener: l, failures: t.Errorf, pause: pause, acknowledged: make(map[int]moment)}
 	for i := range n {
 		size := 1 + 19*(i%2)
 		a.running.Go(func() {
@@ -80,7 +87,10 @@ func (a *agents) send(size int) {
 				a.failures("records up to %d: %s", last, answer)
 				return
 			}
-			now := time.Now()
+			now := moment{at: time.Now()}
+			if info, err := os.Stat(traceOf(a.listener)); err == nil {
+				now.trace = info.Size()
+			}
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			for i := range records {

@@ -50,7 +50,9 @@ func isLocked(err error) bool {
 }
 
 // code returns SQLite's primary result code, 0 for an error that is not SQLite's.
-func code(err error) int {
+func code(err error) int { return extendedCode(err) & 0xff }
+
+func extendedCode(err error) int {
 	coded, ok := errors.AsType[interface {
 		error
 		Code() int
@@ -58,5 +60,5 @@ func code(err error) int {
 	if !ok {
 		return 0
 	}
-	return coded.Code() & 0xff
+	return coded.Code()
 }

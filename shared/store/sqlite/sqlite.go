@@ -9,8 +9,10 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // pure Go: one static binary, no C compiler
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // schema makes the tables of a new file, and what a file of the first version lacks.
@@ -224,6 +227,8 @@ func checkFile(ctx context.Context, path string, info fs.FileInfo) error {
 	err := pool.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
 		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).Scan(&application, &version, &tables)
 	switch {
+	case extendedCode(err) == sqlite3.SQLITE_READONLY_ROLLBACK && wasEmpty(path):
+		return nil
 	case err != nil:
 		return explain(err)
 	case tables > 0 && application != applicationID:
@@ -232,6 +237,21 @@ func checkFile(ctx context.Context, path string, info fs.FileInfo) error {
 		return fmt.Errorf("was made by a newer version of the listener (schema %d, this one knows %d)", version, schemaVersion)
 	}
 	return nil
+}
+
+// wasEmpty tells whether the file had no table before the transaction that a power cut or a kill left unfinished: it was
+// being made, and SQLite takes that back when it opens the file for writing. Our tables come once there is a log; until
+// then there is a rollback journal, whose header has the number of pages before
+// (https://www.sqlite.org/fileformat2.html#the_rollback_journal), and each table has a page beside the first.
+func wasEmpty(path string) bool {
+	var header [28]byte
+	f, err := os.Open(path + "-journal")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = io.ReadFull(f, header[:])
+	return err == nil && binary.BigEndian.Uint32(header[16:]) <= 1
 }
 
 // configure sets what the writing connection needs, and reads it back: SQLite ignores what it cannot do.

@@ -7,6 +7,8 @@ import (
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/bitville/listener/shared/store/sqlite/cabi"
 )
 
 // SQLite writes a transaction to its log frame by frame, and each frame in two system calls: 24 bytes of header, then
@@ -45,31 +47,31 @@ func registerVFS() {
 	gatherer.register.Do(func() {
 		tls := libc.NewTLS()
 		sqlite3.Xsqlite3_initialize(tls)
-		vfs := cNew[sqlite3.Tsqlite3_vfs](tls)
-		*vfs = *cAt[sqlite3.Tsqlite3_vfs](sqlite3.Xsqlite3_vfs_find(tls, 0))
+		vfs := cabi.New[sqlite3.Tsqlite3_vfs](tls)
+		*vfs = *cabi.At[sqlite3.Tsqlite3_vfs](sqlite3.Xsqlite3_vfs_find(tls, 0))
 		name, err := libc.CString(vfsName)
 		if err != nil {
 			panic("no memory for a name: " + err.Error())
 		}
-		gatherer.open, gatherer.logs, gatherer.gather = vfs.FxOpen, make(map[uintptr]*logFile), cNew[sqlite3.Tsqlite3_io_methods](tls)
-		vfs.FzName, vfs.FxOpen = name, cFunc(openFile)
+		gatherer.open, gatherer.logs, gatherer.gather = vfs.FxOpen, make(map[uintptr]*logFile), cabi.New[sqlite3.Tsqlite3_io_methods](tls)
+		vfs.FzName, vfs.FxOpen = name, cabi.Func(openFile)
 		sqlite3.Xsqlite3_vfs_register(tls, uintptr(unsafe.Pointer(vfs)), 0)
 	})
 }
 
 func openFile(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uintptr) int32 {
-	rc := goFunc[func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32](gatherer.open)(tls, vfs, name, file, flags, outFlags)
+	rc := cabi.Go[func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32](gatherer.open)(tls, vfs, name, file, flags, outFlags)
 	if rc != sqlite3.SQLITE_OK || flags&sqlite3.SQLITE_OPEN_WAL == 0 {
 		return rc
 	}
 	gatherer.mu.Lock()
 	defer gatherer.mu.Unlock()
-	f := cAt[sqlite3.Tsqlite3_file](file)
+	f := cabi.At[sqlite3.Tsqlite3_file](file)
 	if gatherer.methods.FxWrite == 0 {
-		gatherer.methods = *cAt[sqlite3.Tsqlite3_io_methods](f.FpMethods)
+		gatherer.methods = *cabi.At[sqlite3.Tsqlite3_io_methods](f.FpMethods)
 		*gatherer.gather = gatherer.methods
-		gatherer.gather.FxWrite, gatherer.gather.FxRead, gatherer.gather.FxClose = cFunc(writeLog), cFunc(readLog), cFunc(closeLog)
-		gatherer.gather.FxSync, gatherer.gather.FxTruncate, gatherer.gather.FxFileSize = cFunc(syncLog), cFunc(truncateLog), cFunc(sizeOfLog)
+		gatherer.gather.FxWrite, gatherer.gather.FxRead, gatherer.gather.FxClose = cabi.Func(writeLog), cabi.Func(readLog), cabi.Func(closeLog)
+		gatherer.gather.FxSync, gatherer.gather.FxTruncate, gatherer.gather.FxFileSize = cabi.Func(syncLog), cabi.Func(truncateLog), cabi.Func(sizeOfLog)
 	}
 	gatherer.logs[file] = &logFile{}
 	f.FpMethods = uintptr(unsafe.Pointer(gatherer.gather))
@@ -89,7 +91,7 @@ func (l *logFile) write(tls *libc.TLS, file uintptr) int32 {
 	}
 	data := l.gathered
 	l.gathered = l.gathered[:0] // when it fails the transaction does
-	return goFunc[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](gatherer.methods.FxWrite)(tls, file,
+	return cabi.Go[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](gatherer.methods.FxWrite)(tls, file,
 		uintptr(unsafe.Pointer(&data[0])), int32(len(data)), l.offset)
 }
 
@@ -103,7 +105,7 @@ func writeLog(tls *libc.TLS, file, data uintptr, n int32, offset int64) int32 {
 	if len(l.gathered) == 0 {
 		l.offset = offset
 	}
-	bytes := unsafe.Slice(cAt[byte](data), n)
+	bytes := cabi.Bytes(data, n)
 	l.gathered = append(l.gathered, bytes...)
 	if n == frameHeader {
 		l.commit = binary.BigEndian.Uint32(bytes[4:]) != 0
@@ -118,52 +120,33 @@ func readLog(tls *libc.TLS, file, data uintptr, n int32, offset int64) int32 {
 	if rc := logAt(file).write(tls, file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
-	return goFunc[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](gatherer.methods.FxRead)(tls, file, data, n, offset)
+	return cabi.Go[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](gatherer.methods.FxRead)(tls, file, data, n, offset)
 }
 
 func syncLog(tls *libc.TLS, file uintptr, flags int32) int32 {
 	if rc := logAt(file).write(tls, file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
-	return goFunc[func(*libc.TLS, uintptr, int32) int32](gatherer.methods.FxSync)(tls, file, flags)
+	return cabi.Go[func(*libc.TLS, uintptr, int32) int32](gatherer.methods.FxSync)(tls, file, flags)
 }
 
 func truncateLog(tls *libc.TLS, file uintptr, size int64) int32 {
 	if rc := logAt(file).write(tls, file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
-	return goFunc[func(*libc.TLS, uintptr, int64) int32](gatherer.methods.FxTruncate)(tls, file, size)
+	return cabi.Go[func(*libc.TLS, uintptr, int64) int32](gatherer.methods.FxTruncate)(tls, file, size)
 }
 
 func sizeOfLog(tls *libc.TLS, file, size uintptr) int32 {
 	if rc := logAt(file).write(tls, file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
-	return goFunc[func(*libc.TLS, uintptr, uintptr) int32](gatherer.methods.FxFileSize)(tls, file, size)
+	return cabi.Go[func(*libc.TLS, uintptr, uintptr) int32](gatherer.methods.FxFileSize)(tls, file, size)
 }
 
 func closeLog(tls *libc.TLS, file uintptr) int32 {
 	gatherer.mu.Lock()
 	delete(gatherer.logs, file) // what is left was never committed
 	gatherer.mu.Unlock()
-	return goFunc[func(*libc.TLS, uintptr) int32](gatherer.methods.FxClose)(tls, file)
+	return cabi.Go[func(*libc.TLS, uintptr) int32](gatherer.methods.FxClose)(tls, file)
 }
-
-// cNew returns memory that the collector neither moves nor frees.
-func cNew[T any](tls *libc.TLS) *T {
-	var zero T
-	p := libc.Xmalloc(tls, libc.Tsize_t(unsafe.Sizeof(zero)))
-	if p == 0 {
-		panic("no memory for a VFS")
-	}
-	*cAt[T](p) = zero
-	return cAt[T](p)
-}
-
-// cAt is what stands at an address of SQLite's memory.
-func cAt[T any](p uintptr) *T { return *(**T)(unsafe.Pointer(&p)) }
-
-// cFunc and goFunc turn a function that is declared in a package, and so stays where it is, into what SQLite's code
-// calls by, and back: the address of its function value.
-func cFunc[F any](f F) uintptr  { return *(*uintptr)(unsafe.Pointer(&f)) }
-func goFunc[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&p)) }
