@@ -150,3 +150,5 @@ func phpRecord(n int) string {
 }
 
 var began = time.Now()
+
+func body(n int) *strings.Reader { return strings.NewReader(phpRecord(n)) }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,7 +26,8 @@ const (
 // wal is the write-ahead log as the writer sees it.
 type wal struct {
 	path     string
-	relieved time.Time // when the writer last tried to empty it
+	failure  atomic.Pointer[error] // of the last checkpoint in the background: what is written meanwhile, a power cut might take
+	relieved time.Time             // when the writer last tried to empty it
 }
 
 func (w *wal) size() int64 {
@@ -54,7 +56,13 @@ func (db *DB) checkpointer() {
 		if err != nil {
 			continue // an insert meets the same error, and tells it
 		}
-		if frames, _, err := checkpoint(ctx, conn, "PASSIVE"); err == nil && frames > walAnew/pageSize {
+		frames, _, err := checkpoint(ctx, conn, "PASSIVE")
+		db.log.failure.Store(nil)
+		if err != nil && !isLocked(err) {
+			err = explain(err)
+			db.log.failure.Store(&err)
+		}
+		if err == nil && frames > walAnew/pageSize {
 			db.beginAnew(ctx, conn)
 		}
 		_ = conn.Close()
@@ -105,6 +113,9 @@ func checkpoint(ctx context.Context, conn *sql.Conn, mode string) (frames, copie
 func (db *DB) mayWrite() error {
 	if info, err := os.Stat(db.cfg.Path); err != nil || !os.SameFile(info, db.file) {
 		return &store.Unavailable{Reason: "the database file was removed or replaced; restart the listener", RetryAfter: 30 * time.Second, Err: err}
+	}
+	if err := db.log.failure.Load(); err != nil {
+		return *err
 	}
 	log := db.log.size()
 	if log > walHardLimit {
