@@ -3,7 +3,6 @@ package main
 import (
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/bitville/listener/functions/health"
 	"github.com/bitville/listener/functions/ingestphp"
@@ -32,10 +31,10 @@ func newHandler(cfg config.Config, log *slog.Logger, db recordStore, watch obser
 		Keys:      auth.NewKeys(cfg.Keys),
 		Store:     db,
 		Log:       log,
-		Now:       time.Now,
+		Now:       now,
 		Retention: cfg.Retention,
 		Bodies:    ingest.NewBodies(cfg.MaxBodyBytes),
-		Throttle:  auth.NewThrottle(cfg.AuthFailuresPerMinute, time.Now),
+		Throttle:  auth.NewThrottle(cfg.AuthFailuresPerMinute, now),
 		Proxies:   cfg.TrustedProxies,
 		Observe:   watch.request,
 		Count:     watch.records,
@@ -47,7 +46,7 @@ func newHandler(cfg config.Config, log *slog.Logger, db recordStore, watch obser
 		ingestphp.Path:      ingestphp.New(ingestCfg),
 		ingestpostgres.Path: ingestpostgres.New(ingestCfg),
 	}
-	healthHandler := health.New(health.Config{Store: db, Log: log, Now: time.Now, Version: versionText(), Observe: watch.request})
+	healthHandler := health.New(health.Config{Store: db, Log: log, Now: now, Version: versionText(), Observe: watch.request})
 	for _, path := range health.Paths {
 		functions[path] = healthHandler
 	}

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/bitville/listener/functions/retention"
 	"github.com/bitville/listener/shared/config"
@@ -42,7 +41,8 @@ usage: listener [command]
   serve      serve until SIGTERM or SIGINT (the default); a second signal ends it at once
   dev        the same with a key, a certificate and a database of its own in the folder .dev
   check      tell whether the settings, the certificate and the database are right, and serve nothing
-  purge      delete the records that are older than BITVILLE_RETENTION; safe while a listener runs
+  purge      delete the records that are older than BITVILLE_RETENTION; safe while a listener runs; with -force
+             also when the clock has moved by more than a day since the last purge
   show ID    print what is stored under a correlation id: the request and its queries, a JSON line each
   backup F   copy the database into the new file F; safe while a listener runs
   version    print the version
@@ -80,6 +80,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	}
 	if slices.Contains([]string{"-h", "-help", "--help"}, strings.Join(args, " ")) {
 		command, args = "help", nil
+	}
+	force := command == "purge" && slices.Equal(args, []string{"-force"})
+	if force {
+		args = nil
 	}
 	takes := map[string]int{"serve": 0, "dev": 0, "check": 0, "-check": 0, "purge": 0, "backup": 1, "show": 1}
 	if want, ok := takes[command]; ok && len(args) != want {
@@ -121,7 +125,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		}
 		switch command {
 		case "purge":
-			return purge(ctx, cfg, log)
+			return purge(ctx, cfg, log, force)
 		case "backup":
 			return backup(ctx, cfg, log, args[0])
 		}
@@ -152,12 +156,13 @@ type database interface {
 	Close() error
 }
 
-// openDB opens the database. observe is told of each group of records that a file takes; it may be nil.
-func openDB(ctx context.Context, cfg config.Config, observe func(sqlite.Commit)) (database, error) {
+// openDB opens the database: a file as the rest of its Config says.
+func openDB(ctx context.Context, cfg config.Config, file sqlite.Config) (database, error) {
 	if cfg.DBURL != "" {
 		return openServer(cfg)
 	}
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.DBPath, Synchronous: cfg.DBSynchronous, Now: time.Now, Observe: observe})
+	file.Path, file.Synchronous, file.Now = cfg.DBPath, cfg.DBSynchronous, now
+	db, err := sqlite.Open(ctx, file)
 	if err != nil {
 		return nil, cannotOpen(cfg.DBPath, err)
 	}
@@ -173,24 +178,29 @@ func cannotOpen(path string, err error) error {
 }
 
 func openServer(cfg config.Config) (*libsql.DB, error) {
-	db, err := libsql.New(libsql.Config{URL: cfg.DBURL, AuthToken: cfg.DBAuthToken, Now: time.Now})
+	db, err := libsql.New(libsql.Config{URL: cfg.DBURL, AuthToken: cfg.DBAuthToken, Now: now})
 	if err != nil {
 		return nil, fmt.Errorf("use the database server (BITVILLE_DB_URL): %w", err)
 	}
 	return db, nil
 }
 
-func purge(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+func purge(ctx context.Context, cfg config.Config, log *slog.Logger, force bool) error {
 	if cfg.DBPath != "" { // serve makes a missing file; a purge has nothing to do in one
 		if _, err := os.Stat(cfg.DBPath); err != nil {
 			return fmt.Errorf("look for the database (BITVILLE_DB_PATH): %w", err)
 		}
 	}
-	db, err := openDB(ctx, cfg, nil)
+	db, err := openDB(ctx, cfg, sqlite.Config{})
 	if err != nil {
 		return err
 	}
-	_, err = retention.Run(ctx, retention.Config{Store: db, Log: log, Now: time.Now, Retention: cfg.Retention})
+	if file, ok := db.(*sqlite.DB); ok && force {
+		if err := file.TrustClock(ctx); err != nil {
+			return errors.Join(err, db.Close())
+		}
+	}
+	_, err = retention.Run(ctx, retention.Config{Store: db, Log: log, Now: now, Retention: cfg.Retention})
 	return errors.Join(err, db.Close())
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/bitville/listener/localdev/udp"
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store/sqlite"
 )
 
 // drainTimeout is how long requests under way may take after SIGTERM.
@@ -37,7 +38,7 @@ type served struct {
 // serve runs the listener until ctx ends, then answers what is under way and stores what is queued.
 func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started func(served)) (err error) {
 	watch := newWatch(cfg, log)
-	db, err := openDB(ctx, cfg, watch.commit())
+	db, err := openDB(ctx, cfg, sqlite.Config{Observe: watch.commit(), Exclusive: true})
 	if err != nil {
 		return err
 	}
@@ -112,7 +113,7 @@ func openCertificates(ctx context.Context, cfg config.Config, log *slog.Logger) 
 			CacheDir:     cfg.ACMECacheDir,
 		},
 		Log: log,
-		Now: time.Now,
+		Now: now,
 	})
 }
 
@@ -128,7 +129,7 @@ func listenUDP(cfg config.Config, log *slog.Logger, db recordStore, watch *watch
 		Retention: cfg.Retention,
 		Store:     db,
 		Log:       log,
-		Now:       time.Now,
+		Now:       now,
 		Drop:      watch.drop,
 		Count:     watch.datagrams,
 	})
@@ -159,7 +160,7 @@ func reloadOnHangup(ctx context.Context, certificates *certs.Source, systemd not
 // purgeHourly purges now and every hour, until ctx ends.
 func purgeHourly(ctx context.Context, cfg config.Config, log *slog.Logger, db retention.Store, watch *watch) {
 	job := func() {
-		report, err := retention.Run(ctx, retention.Config{Store: db, Log: log, Now: time.Now, Retention: cfg.Retention})
+		report, err := retention.Run(ctx, retention.Config{Store: db, Log: log, Now: now, Retention: cfg.Retention})
 		watch.purged(report, err) // it is logged, and the next hour tries again
 	}
 	schedule := cron.New(cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))

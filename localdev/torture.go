@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"time"
 
 	"github.com/bitville/listener/shared/store/sqlite/faultvfs"
 )
@@ -13,4 +14,17 @@ func init() {
 	if err := faultvfs.Register(os.Getenv("TORTURE_TRACE"), os.Getenv("TORTURE_FAULTS")); err != nil {
 		panic(err)
 	}
+}
+
+// now is the time by a clock that is wrong by what a file says.
+func now() time.Time {
+	text, err := os.ReadFile(os.Getenv("TORTURE_CLOCK"))
+	if err != nil {
+		return time.Now()
+	}
+	by, err := time.ParseDuration(string(text))
+	if err != nil {
+		panic("no duration in TORTURE_CLOCK: " + err.Error())
+	}
+	return time.Now().Add(by)
 }

@@ -58,7 +58,7 @@ func newWatch(cfg config.Config, log *slog.Logger) *watch {
 		DropReasons: reasons,
 		Retention:   cfg.Retention,
 		Log:         log,
-		Now:         time.Now,
+		Now:         now,
 		Ready:       func(ctx context.Context) error { return w.db.Ready(ctx) },
 		Certificate: func() metrics.Certificate {
 			s := w.certificates.Status()

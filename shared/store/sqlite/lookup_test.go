@@ -206,7 +206,7 @@ func TestUpgrade(t *testing.T) {
 	require.NoError(t, old.Close())
 
 	db := openAt(t, path)
-	require.Equal(t, "2", pragmas{t, db.conn}.get("user_version"))
+	require.Equal(t, "3", pragmas{t, db.conn}.get("user_version"))
 	require.Equal(t, "4096", pragmas{t, db.conn}.get("page_size"), "only a VACUUM could change it")
 	requireFound(t, db, storetest.Records(0, 50))
 	result, err := db.Insert(t.Context(), storetest.Records(40, 60))

@@ -25,7 +25,8 @@ const (
 
 // Purge deletes the records whose timestamp is before the given time, and gives the space back. It works
 // in chunks between the inserts, each short enough not to be felt. It stops between two when ctx ends, and
-// says so in the report's Unfinished; the report tells what was done, with an error too.
+// says so in the report's Unfinished; the report tells what was done, with an error too. One error is that the
+// clock seems to be wrong: see checkClock.
 func (db *DB) Purge(ctx context.Context, before time.Time) (store.PurgeReport, error) {
 	p := &purge{DB: db, before: before}
 	err := p.run(ctx)
@@ -50,6 +51,9 @@ func (p *purge) run(ctx context.Context) error {
 	sources, err := p.sources(ctx)
 	if err != nil {
 		return fmt.Errorf("list sources: %w", err)
+	}
+	if err := p.checkClock(ctx, sources, p.before); err != nil {
+		return err
 	}
 	before := fmt.Sprintf("timestamp < %d", p.before.UnixMicro())
 	for _, source := range sources {

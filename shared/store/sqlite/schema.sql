@@ -48,6 +48,13 @@ CREATE TABLE IF NOT EXISTS profiling_data_lookup (
 -- The last record that the two hold. One row.
 CREATE TABLE IF NOT EXISTS profiling_data_filled (upto INTEGER NOT NULL);
 
+-- The last purge. One row, or none before the first. clock.go says what it is for.
+CREATE TABLE IF NOT EXISTS profiling_data_purged (
+    id   INTEGER PRIMARY KEY, -- 1
+    at   INTEGER NOT NULL,    -- when it was, by the listener's clock: Unix microseconds
+    held INTEGER NOT NULL     -- since when purges do nothing because the clock seems wrong, 0 when they do: the same
+);
+
 -- The ids of the records whose correlation ids have these digits: those of one correlation id, and few others.
 CREATE VIEW IF NOT EXISTS profiling_data_by_digits (digits, id) AS
     WITH RECURSIVE parts (part) AS (

@@ -31,7 +31,7 @@ import (
 var schema string
 
 // schemaVersion is what PRAGMA user_version says of a file that has all of schema.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // statistics tells SQLite's planner what the indexes are worth. Its file says why.
 //
@@ -58,6 +58,7 @@ type Config struct {
 	Synchronous string // NORMAL or FULL: what a power cut may cost, see PRAGMA synchronous
 	Now         func() time.Time
 	Observe     func(Commit) // told of each group, by the writer, which waits meanwhile; may be nil
+	Exclusive   bool         // fail when another process has it open so
 }
 
 // DB is an open database. Its methods may be called from any goroutine.
@@ -109,6 +110,12 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 			}
 		}
 	}()
+	if db.disk, err = os.Open(cfg.Path); err != nil {
+		return nil, fmt.Errorf("open the file: %w", err)
+	}
+	if cfg.Exclusive && !tryLock(db.disk) {
+		return nil, errors.New("another listener serves it; stop that one first, or name another file")
+	}
 	if db.conn, err = db.pool.Conn(ctx); err != nil {
 		return nil, explain(err)
 	}
@@ -123,9 +130,6 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	}
 	if db.lookups, err = newLookups(ctx, db.conn, cfg.Now); err != nil {
 		return nil, err
-	}
-	if db.disk, err = os.Open(cfg.Path); err != nil {
-		return nil, fmt.Errorf("open the file: %w", err)
 	}
 	if db.file, err = db.disk.Stat(); err != nil {
 		return nil, fmt.Errorf("look at the file: %w", err)
@@ -317,7 +321,11 @@ func migrate(ctx context.Context, conn *sql.Conn) (err error) {
 		return explain(err)
 	}
 	if version < schemaVersion {
-		err := exec(fmt.Sprintf("%s; %s; %s; PRAGMA application_id = %d; PRAGMA user_version = %d", schema, fillAll, statistics, applicationID, schemaVersion))
+		script := schema
+		if version < 2 {
+			script += fillAll
+		}
+		err := exec(fmt.Sprintf("%s; %s; PRAGMA application_id = %d; PRAGMA user_version = %d", script, statistics, applicationID, schemaVersion))
 		if err != nil {
 			return fmt.Errorf("bring the schema to version %d: %w", schemaVersion, err)
 		}

@@ -32,7 +32,7 @@ func TestSettings(t *testing.T) {
 	db := open(t)
 	for name, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "1", "auto_vacuum": "2", "busy_timeout": "0",
-		"wal_autocheckpoint": "0", "application_id": "1112101974", "user_version": "2", "page_size": "2048", "integrity_check": "ok",
+		"wal_autocheckpoint": "0", "application_id": "1112101974", "user_version": "3", "page_size": "2048", "integrity_check": "ok",
 	} {
 		require.Equal(t, want, pragmas{t, db.conn}.get(name), name)
 	}
@@ -84,7 +84,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		"another program's database": {exec("CREATE TABLE t (a); PRAGMA user_version = 1"), "is not a listener's database; name another file"},
 		"a text file":                {write(strings.Repeat("no database\n", 1000)), "the file is not a database"},
 		"a short text file":          {write("no database"), "the file is not a database"},
-		"a newer version's":          {ours("PRAGMA user_version = 3"), "was made by a newer version of the listener (schema 3, this one knows 2)"},
+		"a newer version's":          {ours("PRAGMA user_version = 4"), "was made by a newer version of the listener (schema 4, this one knows 3)"},
 		"a folder":                   {func(t *testing.T, path string) { require.NoError(t, os.Mkdir(path, 0o700)) }, "is not a regular file"},
 		"without auto_vacuum":        {exec("PRAGMA application_id = 1112101974; CREATE TABLE t (a)"), "PRAGMA auto_vacuum is 0 and cannot be set to 2"},
 	} {

@@ -1,0 +1,73 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store/storetest"
+)
+
+// A purge deletes nothing that was to be kept at the last one, if that was more than a day ago by the clock: for a day, or
+// until it is told that the clock is right.
+func TestPurgeDoubtsTheClock(t *testing.T) {
+	const keep, day = 7 * 24 * time.Hour, 24 * time.Hour
+	path := filepath.Join(t.TempDir(), "bitville.db")
+	db, move := stopped(t, path)
+	start := db.cfg.Now()
+	var records []record.Record
+	for i, age := range []time.Duration{8 * day, 6 * day, 3 * day, 0} {
+		r := storetest.Record(i)
+		r.Timestamp = start.Add(-age).UnixMicro()
+		records = append(records, r)
+	}
+	_, err := db.Insert(t.Context(), records)
+	require.NoError(t, err)
+	purge := func(want int, says string) {
+		t.Helper()
+		before := count(t, db)
+		report, err := db.Purge(t.Context(), db.cfg.Now().Add(-keep))
+		if says == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, says)
+		}
+		require.Equal(t, want, report.Rows)
+		require.Equal(t, before-want, count(t, db))
+	}
+	purge(1, "") // of a new file nobody knows
+	move(-time.Hour)
+	purge(0, "")
+	move(time.Hour + 8*day)
+	const held = "192 hours after the last purge"
+	purge(0, held)
+	db, move = stopped(t, path) // which starts with a clock that is right again
+	purge(0, "")
+	move(day - time.Minute)
+	purge(0, "")
+	move(8 * day)
+	purge(0, held)
+	other, _ := stopped(t, path)
+	other.cfg.Now = db.cfg.Now
+	db = other
+	move(day - time.Minute)
+	purge(0, "216 hours") // since the last purge, and not yet a day since they are held
+	move(time.Minute)
+	purge(3, "")
+
+	_, err = db.Insert(t.Context(), records[3:])
+	require.NoError(t, err)
+	move(30 * day)
+	purge(1, "") // it was too old at the last purge too
+
+	records[3].Timestamp = db.cfg.Now().UnixMicro()
+	_, err = db.Insert(t.Context(), records[3:])
+	require.NoError(t, err)
+	move(8 * day)
+	purge(0, held)
+	require.NoError(t, db.TrustClock(t.Context()))
+	purge(1, "")
+}
