@@ -105,8 +105,9 @@ func (l *Listener) Launch(t testing.TB, env ...string) {
 	l.Exit = exit
 	require.NoError(t, cmd.Start())
 	go func() {
-		exit <- cmd.Wait()
+		err := cmd.Wait()
 		close(ended)
+		exit <- err
 	}()
 	t.Cleanup(func() {
 		select {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -46,11 +47,19 @@ func (db *DB) checkpointer() {
 	ctx := context.Background()
 	tick := time.NewTicker(walInterval)
 	defer tick.Stop()
+	whole := true
 	for {
 		select {
 		case <-db.stop:
 			return
 		case <-tick.C:
+		}
+		before := whole
+		if whole = db.whole(); !whole {
+			if !before { // once may be another's checkpoint that is under way
+				db.log.failure.Store(&errDamaged)
+			}
+			continue // the log may be all that is left
 		}
 		conn, err := pool.Conn(ctx)
 		if err != nil {
@@ -67,6 +76,26 @@ func (db *DB) checkpointer() {
 		}
 		_ = conn.Close()
 	}
+}
+
+var errDamaged error = &store.Unavailable{
+	Reason:     "the database file was cut or overwritten by another program; stop the listener, keep the file and its -wal, and restore a backup",
+	RetryAfter: 30 * time.Second,
+}
+
+// whole tells whether the file still begins as a database does, and is as long as that says
+// (https://www.sqlite.org/fileformat2.html#the_database_header). SQLite reads neither again while nobody else writes.
+func (db *DB) whole() bool {
+	var header [32]byte
+	info, err := db.disk.Stat()
+	if err != nil {
+		return false
+	}
+	if _, err := db.disk.ReadAt(header[:], 0); err != nil {
+		return false
+	}
+	page, pages := int64(binary.BigEndian.Uint16(header[16:])), int64(binary.BigEndian.Uint32(header[28:]))
+	return string(header[:16]) == "SQLite format 3\x00" && info.Size() >= page*pages
 }
 
 // beginAnew has the writer begin the log at its start again. For that a checkpoint must reach the log's end, which
