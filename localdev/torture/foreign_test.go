@@ -137,8 +137,9 @@ func TestDamagedWhileRunning(t *testing.T) {
 			l := listenertest.New(t, binary, "")
 			l.Start(t)
 			a := startAgents(t, l, 4, 10*time.Millisecond)
-			a.waitForMore(t, 500)
-			time.Sleep(time.Second) // for the records to be in the file
+			a.waitForMore(t, 2000)
+			require.NoError(t, l.Stop(syscall.SIGTERM)) // for the records to be in the file, and not in the log
+			l.Start(t)
 			f, err := os.OpenFile(l.DBPath, os.O_RDWR, 0)
 			require.NoError(t, err)
 			require.NoError(t, damage(f))

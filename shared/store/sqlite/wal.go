@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -47,18 +46,14 @@ func (db *DB) checkpointer() {
 	ctx := context.Background()
 	tick := time.NewTicker(walInterval)
 	defer tick.Stop()
-	whole := true
 	for {
 		select {
 		case <-db.stop:
 			return
 		case <-tick.C:
 		}
-		before := whole
-		if whole = db.whole(); !whole {
-			if !before { // once may be another's checkpoint that is under way
-				db.log.failure.Store(&errDamaged)
-			}
+		if !db.isDatabase() {
+			db.log.failure.Store(&errDamaged)
 			continue // the log may be all that is left
 		}
 		conn, err := pool.Conn(ctx)
@@ -83,19 +78,12 @@ var errDamaged error = &store.Unavailable{
 	RetryAfter: 30 * time.Second,
 }
 
-// whole tells whether the file still begins as a database does, and is as long as that says
-// (https://www.sqlite.org/fileformat2.html#the_database_header). SQLite reads neither again while nobody else writes.
-func (db *DB) whole() bool {
-	var header [32]byte
-	info, err := db.disk.Stat()
-	if err != nil {
-		return false
-	}
-	if _, err := db.disk.ReadAt(header[:], 0); err != nil {
-		return false
-	}
-	page, pages := int64(binary.BigEndian.Uint16(header[16:])), int64(binary.BigEndian.Uint32(header[28:]))
-	return string(header[:16]) == "SQLite format 3\x00" && info.Size() >= page*pages
+// isDatabase tells whether the file still begins as a database does. SQLite does not read that again while nobody else
+// writes. A file that was cut further behind it sees by itself, in a checkpoint.
+func (db *DB) isDatabase() bool {
+	var magic [16]byte
+	_, err := db.disk.ReadAt(magic[:], 0)
+	return err == nil && string(magic[:]) == "SQLite format 3\x00"
 }
 
 // beginAnew has the writer begin the log at its start again. For that a checkpoint must reach the log's end, which
