@@ -129,12 +129,18 @@ func (a *agents) requireStored(t testing.TB) {
 	t.Helper()
 	a.between.Lock()
 	defer a.between.Unlock()
+	require.Equal(t, [][]string{{"ok"}}, sqlitetest.Query(t, a.listener.DBPath, "PRAGMA integrity_check"))
+	a.requireNames(t, sqlitetest.Query(t, a.listener.DBPath, "SELECT name FROM profiling_data"))
+}
+
+// requireNames holds the names of the stored records against what was acknowledged.
+func (a *agents) requireNames(t testing.TB, names [][]string) {
+	t.Helper()
 	a.mu.Lock()
 	acknowledged := maps.Clone(a.acknowledged)
 	a.mu.Unlock()
-	require.Equal(t, [][]string{{"ok"}}, sqlitetest.Query(t, a.listener.DBPath, "PRAGMA integrity_check"))
 	stored := make(map[string]int)
-	for _, row := range sqlitetest.Query(t, a.listener.DBPath, "SELECT name FROM profiling_data") {
+	for _, row := range names {
 		stored[row[0]]++
 		require.Equal(t, 1, stored[row[0]], "%s is stored twice", row[0])
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/localdev/listenertest"
+	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 )
 
 // smallDisk returns a folder on a disk of its own, of so many bytes.
@@ -79,4 +80,18 @@ func TestFullDisk(t *testing.T) {
 		status, _ := l.Post(body(1))
 		return status == 200
 	}, 10*time.Second, 10*time.Millisecond)
+}
+
+// The disk of the server is full, and not any more.
+func TestFullServer(t *testing.T) {
+	dir := smallDisk(t, "24m")
+	server := libsqltest.StartIn(t, dir)
+	l, a := remote(t, server.URL)
+	filler := filepath.Join(dir, "filler")
+	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 32<<20), 0o600), syscall.ENOSPC)
+	requireRefusal(t, l, "the database failed") // it does not say more
+	require.NoError(t, os.Remove(filler))
+	requireBack(t, a, "a full disk")
+	a.stop()
+	a.requireNames(t, server.Query(t, "SELECT name FROM profiling_data"))
 }

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -18,7 +19,7 @@ import (
 func requireRefusal(t *testing.T, l *listenertest.Listener, says string) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		status, answer := l.Post(body(1 << 40))
+		status, answer := l.Post(body(1<<40 + rand.IntN(1<<40)))
 		assert.Equal(c, 503, status)
 		assert.Regexp(c, says, answer)
 	}, 5*time.Second, 10*time.Millisecond)

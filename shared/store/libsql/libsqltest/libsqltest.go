@@ -33,11 +33,17 @@ type Server struct {
 // installed the test is skipped, but under CI=true it fails.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return StartIn(t, t.TempDir())
+}
+
+// StartIn is Start, with the database in a folder that is there already.
+func StartIn(t testing.TB, dir string) *Server {
+	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	addr := free.Addr().String()
 	require.NoError(t, free.Close())
-	s := &Server{URL: "http://" + addr, Path: filepath.Join(t.TempDir(), "remote.db"), addr: addr}
+	s := &Server{URL: "http://" + addr, Path: filepath.Join(dir, "remote.db"), addr: addr}
 	s.Restart(t)
 	t.Cleanup(s.Kill)
 	return s

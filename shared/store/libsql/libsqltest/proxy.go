@@ -24,6 +24,7 @@ const (
 	Status429       // the server asks for patience
 	Garbage         // an answer that is no answer: {}
 	HTML            // a page, as a gateway sends it
+	Slow            // the answer takes a second longer
 )
 
 // Proxy stands between a listener and a Server and injects faults.
@@ -72,6 +73,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, backend string) {
 	case HTML:
 		_, _ = io.WriteString(w, "<html>Bad gateway</html>")
 		return
+	}
+	if fault == Slow {
+		time.Sleep(time.Second)
 	}
 	resp, err := http.Post(backend+r.URL.Path, r.Header.Get("Content-Type"), bytes.NewReader(body))
 	if err != nil {
