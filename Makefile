@@ -9,7 +9,7 @@ RACE = $(if $(shell command -v "$$(go env CC)" 2>/dev/null),-race)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build install uninstall test lint bench benchparts fuzz deploy smoke
+.PHONY: help dev build install uninstall test torture lint bench benchparts fuzz deploy smoke
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ test: lint ## lint, then all tests, with real PHP and PostgreSQL where they can 
 	bash testdata/prometheus/install.sh
 	bash testdata/systemd/install.sh
 	go test $(RACE) -shuffle=on -timeout 15m ./...
+
+torture: ## the long form of the tests that try to make the listener lose a record, hours; [ARGS='-run Power']
+	bash testdata/libsql/install.sh
+	go test ./localdev/torture -count=1 -v -timeout 8h -long $(ARGS)
 
 lint: ## gofmt, go vet, staticcheck, and a tidy go.mod
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }

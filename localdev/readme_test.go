@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -41,4 +43,25 @@ func TestREADMEDatagram(t *testing.T) {
 		indented.WriteString(line)
 	}
 	require.Contains(t, string(readme), indented.String())
+}
+
+// The tests that the README names are there.
+func TestREADMETests(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	var tests strings.Builder
+	for _, pattern := range []string{"torture/*_test.go", "../functions/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			tests.Write(text)
+		}
+	}
+	named := regexp.MustCompile("`(Test[A-Z][A-Za-z]*)`").FindAllSubmatch(readme, -1)
+	require.NotEmpty(t, named)
+	for _, name := range named {
+		require.Contains(t, tests.String(), fmt.Sprintf("\nfunc %s(", name[1]))
+	}
 }

@@ -164,7 +164,7 @@ func purgeHourly(ctx context.Context, cfg config.Config, log *slog.Logger, db re
 		watch.purged(report, err) // it is logged, and the next hour tries again
 	}
 	schedule := cron.New(cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))
-	if _, err := schedule.AddFunc("@hourly", job); err != nil {
+	if _, err := schedule.AddFunc(purgeSchedule, job); err != nil {
 		panic("schedule: " + err.Error())
 	}
 	schedule.Start()

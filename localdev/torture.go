@@ -16,6 +16,9 @@ func init() {
 	}
 }
 
+// purgeSchedule has a test see in seconds what takes hours.
+const purgeSchedule = "@every 2s"
+
 // now is the time by a clock that is wrong by what a file says.
 func now() time.Time {
 	text, err := os.ReadFile(os.Getenv("TORTURE_CLOCK"))

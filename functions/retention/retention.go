@@ -35,6 +35,9 @@ func Run(ctx context.Context, cfg Config) (store.PurgeReport, error) {
 		slog.Int64("bytes_given_back", report.Bytes),
 		slog.Float64("duration_ms", float64(cfg.Now().Sub(started).Microseconds())/1000),
 	}
+	if report.Longest > 0 {
+		attrs = append(attrs, slog.Float64("longest_step_ms", float64(report.Longest.Microseconds())/1000))
+	}
 	if report.Unfinished {
 		attrs = append(attrs, slog.Bool("unfinished", true))
 	}

@@ -135,13 +135,15 @@ func TestReportAndLogLine(t *testing.T) {
 	require.Equal(t, [][]string{{"0"}}, sqlitetest.Query(t, path, "PRAGMA freelist_count"), "nothing is left to give back")
 
 	line := logLine(t, log)
-	require.ElementsMatch(t, []string{"time", "level", "msg", "rows_deleted", "pages_given_back", "bytes_given_back", "duration_ms", "oldest_record"}, slices.Collect(maps.Keys(line)))
+	require.ElementsMatch(t, []string{"time", "level", "msg", "rows_deleted", "pages_given_back", "bytes_given_back", "duration_ms", "longest_step_ms", "oldest_record"}, slices.Collect(maps.Keys(line)))
 	require.Equal(t, "INFO", line["level"])
 	require.Equal(t, "purge", line["msg"])
 	require.EqualValues(t, report.Rows, line["rows_deleted"])
 	require.EqualValues(t, report.Pages, line["pages_given_back"])
 	require.EqualValues(t, report.Bytes, line["bytes_given_back"])
 	require.EqualValues(t, 1500, line["duration_ms"])
+	require.InDelta(t, report.Longest.Seconds(), line["longest_step_ms"].(float64)/1000, 0.001)
+	require.Positive(t, report.Longest)
 	require.Equal(t, "2026-11-22T22:00:00.123456Z", line["oldest_record"])
 }
 
@@ -157,7 +159,7 @@ func TestEmptyDatabase(t *testing.T) {
 	cfg, log := config(db)
 	report, err := retention.Run(t.Context(), cfg)
 	require.NoError(t, err)
-	require.Equal(t, store.PurgeReport{}, report)
+	require.Equal(t, store.PurgeReport{Longest: report.Longest}, report)
 	line := logLine(t, log)
 	require.Equal(t, "INFO", line["level"])
 	require.NotContains(t, line, "oldest_record", "there is none")

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,8 +28,9 @@ type agents struct {
 
 	between      sync.RWMutex // held for reading while a request is under way
 	mu           sync.Mutex
-	acknowledged map[int]moment // by the number of the record
-	repeated     atomic.Int64   // requests that were not acknowledged, and sent again
+	acknowledged map[int]moment  // by the number of the record
+	took         []time.Duration // what answers took, those of 200
+	repeated     atomic.Int64    // requests that were not acknowledged, and sent again
 	next         atomic.Int64
 	stopped      atomic.Bool
 	running      sync.WaitGroup
@@ -40,9 +42,19 @@ type moment struct {
 	trace int64 // bytes of it, see power_test.go
 }
 
-// startAgents starts so many. They must be stopped before the test ends.
+// startAgents starts so many, each of which waits between two requests.
 func startAgents(t testing.TB, l *listenertest.Listener, n int, pause time.Duration) *agents {
-	a := &agents{listener: l, failures: t.Errorf, pause: pause, acknowledged: make(map[int]moment)}
+	a := newAgents(t, l, pause)
+	a.start(t, n)
+	return a
+}
+
+func newAgents(t testing.TB, l *listenertest.Listener, pause time.Duration) *agents {
+	return &agents{listener: l, failures: t.Errorf, pause: pause, acknowledged: make(map[int]moment)}
+}
+
+// start starts so many. They end with the test.
+func (a *agents) start(t testing.TB, n int) {
 	for i := range n {
 		size := 1 + 19*(i%2)
 		a.running.Go(func() {
@@ -53,7 +65,6 @@ func startAgents(t testing.TB, l *listenertest.Listener, n int, pause time.Durat
 		})
 	}
 	t.Cleanup(a.stop)
-	return a
 }
 
 // stop lets every agent end what it has begun, and drops what was not acknowledged by then.
@@ -67,7 +78,7 @@ func (a *agents) send(size int) {
 	last := int(a.next.Add(int64(size)))
 	records := make([]string, size)
 	for i := range records {
-		records[i] = phpRecord(last - i)
+		records[i] = phpRecordAt(last-i, time.Now())
 	}
 	body := records[0]
 	if size > 1 {
@@ -75,6 +86,7 @@ func (a *agents) send(size int) {
 	}
 	for !a.stopped.Load() {
 		a.between.RLock()
+		sent := time.Now()
 		status, header, answer := a.listener.Do("POST", "/ingest/php", strings.NewReader(body))
 		a.between.RUnlock()
 		var said struct {
@@ -93,6 +105,7 @@ func (a *agents) send(size int) {
 			}
 			a.mu.Lock()
 			defer a.mu.Unlock()
+			a.took = append(a.took, now.at.Sub(sent))
 			for i := range records {
 				a.acknowledged[last-i] = now
 			}
@@ -114,6 +127,18 @@ func (a *agents) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.acknowledged)
+}
+
+// p99 is what 99 of 100 answers took at most since it was last called.
+func (a *agents) p99() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	took := slices.Sorted(slices.Values(a.took))
+	a.took = nil
+	if len(took) == 0 {
+		return 0
+	}
+	return took[len(took)*99/100]
 }
 
 // waitForMore waits until so many more are.
@@ -149,12 +174,13 @@ func (a *agents) requireNames(t testing.TB, names [][]string) {
 	}
 }
 
-// phpRecord is the n-th of many different records. The same number makes the same record.
-func phpRecord(n int) string {
+// phpRecordAt is the n-th of many different records.
+func phpRecordAt(n int, at time.Time) string {
 	return fmt.Sprintf(`{"project":"shop","correlation_id":"00000000-0000-4000-8000-%012x","timestamp":%d,"duration_ms":1,"request_uri":"/page/%d","profiling_data":{"main()":{"wt":%d}}}`,
-		n, began.Unix(), n, n)
+		n, at.Unix(), n, n)
 }
 
 var began = time.Now()
 
-func body(n int) *strings.Reader { return strings.NewReader(phpRecord(n)) }
+// body is the same record for the same number.
+func body(n int) *strings.Reader { return strings.NewReader(phpRecordAt(n, began)) }

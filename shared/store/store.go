@@ -35,6 +35,8 @@ type PurgeReport struct {
 	Bytes  int64     // the same in bytes
 	Oldest time.Time // the oldest record left, zero when there is none
 
+	Longest time.Duration // of its steps in a file, each of which inserts wait for; zero with a server
+
 	Unfinished bool // the time was up before all were deleted; the next purge goes on
 }
 

@@ -17,35 +17,32 @@ const (
 	holdFor = 24 * time.Hour
 )
 
-// checkClock returns an error when a purge of what is older than before has to wait.
-func (db *DB) checkClock(ctx context.Context, sources []string, before time.Time) error {
-	now := db.cfg.Now()
-	var atMicro, heldMicro int64
-	err := db.Reader.pool.QueryRowContext(ctx, "SELECT at, held FROM profiling_data_purged").Scan(&atMicro, &heldMicro)
-	if errors.Is(err, sql.ErrNoRows) {
-		return db.setPurged(ctx, now, time.UnixMicro(0))
-	}
-	if err != nil {
+// checkClock returns an error when the purge has to wait.
+func (p *purge) checkClock(ctx context.Context, sources []string) error {
+	now := p.cfg.Now()
+	var at, held, seen int64
+	err := p.Reader.pool.QueryRowContext(ctx, "SELECT at, held, seen FROM profiling_data_purged").Scan(&at, &held, &seen)
+	jump := now.Sub(time.UnixMicro(at))
+	switch {
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
 		return explain(err)
+	case err != nil || jump <= maxJump:
+		return p.leave(ctx, now, now, now) // an earlier time too: the next jump is measured from it
 	}
-	at, held := time.UnixMicro(atMicro), time.UnixMicro(heldMicro)
-	if heldMicro == 0 || now.Before(held) {
-		held = now
+	live, err := p.any(ctx, sources, p.before.Add(-jump), p.before)
+	if err != nil {
+		return err
 	}
-	jump := now.Sub(at)
-	if jump <= maxJump || now.Sub(held) >= holdFor {
-		if at.After(now) {
-			now = at // the clock was set back, or is wrong now: the later time is the safer one
-		}
-		return db.setPurged(ctx, now, time.UnixMicro(0))
+	since := time.UnixMicro(held)
+	if now.Sub(time.UnixMicro(seen)).Abs() > maxJump { // the first that is held, or the clock has jumped again
+		since = now
 	}
-	live, err := db.any(ctx, sources, before.Add(-jump), before)
-	if err != nil || !live {
-		return errors.Join(err, db.setPurged(ctx, now, time.UnixMicro(0)))
+	if !live || now.Sub(since) >= holdFor {
+		return p.leave(ctx, now, now, now)
 	}
-	return errors.Join(db.setPurged(ctx, at, held), fmt.Errorf("nothing was deleted: the clock says %s, which is %.0f hours after the last purge, and records "+
+	return errors.Join(p.leave(ctx, time.UnixMicro(at), since, now), fmt.Errorf("nothing was deleted: the clock says %s, which is %.0f hours after the last purge, and records "+
 		"would go that were to be kept then. If the clock is wrong, set it; if it is right, 'listener purge -force' deletes them, as every purge will from %s on",
-		now.UTC().Format(time.DateTime), jump.Hours(), held.Add(holdFor).UTC().Format(time.DateTime)))
+		now.UTC().Format(time.DateTime), jump.Hours(), since.Add(holdFor).UTC().Format(time.DateTime)))
 }
 
 // any tells whether there are records of that time.
@@ -62,14 +59,15 @@ func (r *Reader) any(ctx context.Context, sources []string, from, before time.Ti
 
 // TrustClock has the next purge believe the clock, whenever the last one was.
 func (db *DB) TrustClock(ctx context.Context) error {
-	return db.setPurged(ctx, db.cfg.Now(), time.UnixMicro(0))
+	now := db.cfg.Now()
+	return (&purge{DB: db}).leave(ctx, now, now, now)
 }
 
-func (db *DB) setPurged(ctx context.Context, at, held time.Time) error {
-	return explain(db.do(ctx, func(conn *sql.Conn) error {
-		return whileLocked(func() error {
-			_, err := conn.ExecContext(ctx, "INSERT OR REPLACE INTO profiling_data_purged (id, at, held) VALUES (1, ?, ?)", at.UnixMicro(), held.UnixMicro())
-			return err
-		})
-	}))
+// leave notes for the next purge what schema.sql says of these columns.
+func (p *purge) leave(ctx context.Context, at, held, seen time.Time) error {
+	return p.chunk(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		_, err := conn.ExecContext(ctx, "INSERT OR REPLACE INTO profiling_data_purged (id, at, held, seen) VALUES (1, ?, ?, ?)",
+			at.UnixMicro(), held.UnixMicro(), seen.UnixMicro())
+		return err
+	})
 }

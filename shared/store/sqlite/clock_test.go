@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"path/filepath"
 	"testing"
 	"time"
@@ -41,8 +42,8 @@ func TestPurgeDoubtsTheClock(t *testing.T) {
 	purge(1, "") // of a new file nobody knows
 	move(-time.Hour)
 	purge(0, "")
-	move(time.Hour + 8*day)
-	const held = "192 hours after the last purge"
+	move(8 * day)
+	const held = "192 hours after the last purge" // which was an hour ago by a clock that is right
 	purge(0, held)
 	db, move = stopped(t, path) // which starts with a clock that is right again
 	purge(0, "")
@@ -70,4 +71,59 @@ func TestPurgeDoubtsTheClock(t *testing.T) {
 	purge(0, held)
 	require.NoError(t, db.TrustClock(t.Context()))
 	purge(1, "")
+}
+
+// It knows a wrong clock for the second time too, and one that jumps again while it is held.
+func TestPurgeDoubtsTheClockAgain(t *testing.T) {
+	const keep, day = 7 * 24 * time.Hour, 24 * time.Hour
+	db, move := stopped(t, filepath.Join(t.TempDir(), "bitville.db"))
+	purge := func(held bool) {
+		t.Helper()
+		report, err := db.Purge(t.Context(), db.cfg.Now().Add(-keep))
+		require.Equal(t, held, err != nil, "%v", err)
+		require.Zero(t, report.Rows)
+	}
+	purge(false)
+	move(8 * day)
+	purge(false) // there is nothing to lose
+	move(-8 * day)
+	purge(false)
+	r := storetest.Record(0)
+	r.Timestamp = db.cfg.Now().UnixMicro()
+	_, err := db.Insert(t.Context(), []record.Record{r})
+	require.NoError(t, err)
+	for _, step := range []time.Duration{8 * day, 22 * day, -20 * day, 2 * day, day - time.Minute} {
+		move(step)
+		purge(true) // no day has gone by
+	}
+	move(-12*day + time.Minute)
+	purge(false)
+	require.Equal(t, 1, count(t, db))
+}
+
+// A purge that cannot read what it would delete does not say that it believed the clock: the next one would.
+func TestPurgeThatCannotReadKeepsItsDoubts(t *testing.T) {
+	db, move := stopped(t, filepath.Join(t.TempDir(), "bitville.db"))
+	_, err := db.Purge(t.Context(), time.Unix(0, 0))
+	require.NoError(t, err)
+	r := storetest.Record(0)
+	r.Timestamp = db.cfg.Now().UnixMicro()
+	_, err = db.Insert(t.Context(), []record.Record{r})
+	require.NoError(t, err)
+	move(8 * 24 * time.Hour)
+	exec := func(statement string) {
+		t.Helper()
+		require.NoError(t, db.do(t.Context(), func(conn *sql.Conn) error {
+			_, err := conn.ExecContext(t.Context(), statement)
+			return err
+		}))
+	}
+	before := db.cfg.Now().Add(-7 * 24 * time.Hour)
+	p := &purge{DB: db, before: before}
+	exec("ALTER TABLE profiling_data RENAME TO away")
+	require.ErrorContains(t, p.checkClock(t.Context(), []string{r.Source}), "no such table")
+	exec("ALTER TABLE away RENAME TO profiling_data")
+	_, err = db.Purge(t.Context(), before)
+	require.ErrorContains(t, err, "192 hours after the last purge")
+	require.Equal(t, 1, count(t, db))
 }

@@ -52,7 +52,7 @@ func (p *purge) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list sources: %w", err)
 	}
-	if err := p.checkClock(ctx, sources, p.before); err != nil {
+	if err := p.checkClock(ctx, sources); err != nil {
 		return err
 	}
 	before := fmt.Sprintf("timestamp < %d", p.before.UnixMicro())
@@ -196,7 +196,11 @@ func (p *purge) chunk(ctx context.Context, step func(context.Context, *sql.Conn)
 				return err
 			}
 			p.others, p.version = p.version != 0 && version != p.version, version
-			return whileLocked(func() error { return step(context.WithoutCancel(ctx), conn) })
+			return whileLocked(func() error {
+				start := time.Now()
+				defer func() { p.report.Longest = max(p.report.Longest, time.Since(start)) }()
+				return step(context.WithoutCancel(ctx), conn)
+			})
 		})
 		if err == nil {
 			return nil

@@ -48,11 +48,12 @@ CREATE TABLE IF NOT EXISTS profiling_data_lookup (
 -- The last record that the two hold. One row.
 CREATE TABLE IF NOT EXISTS profiling_data_filled (upto INTEGER NOT NULL);
 
--- The last purge. One row, or none before the first. clock.go says what it is for.
+-- The last purges, by the listener's clock: Unix microseconds. One row, or none before the first. clock.go says what it is for.
 CREATE TABLE IF NOT EXISTS profiling_data_purged (
     id   INTEGER PRIMARY KEY, -- 1
-    at   INTEGER NOT NULL,    -- when it was, by the listener's clock: Unix microseconds
-    held INTEGER NOT NULL     -- since when purges do nothing because the clock seems wrong, 0 when they do: the same
+    at   INTEGER NOT NULL,    -- the last that believed the clock
+    held INTEGER NOT NULL,    -- the first that has not since, the same when there is none
+    seen INTEGER NOT NULL     -- the last of either kind
 );
 
 -- The ids of the records whose correlation ids have these digits: those of one correlation id, and few others.
