@@ -9,7 +9,7 @@ RACE = $(if $(shell command -v "$$(go env CC)" 2>/dev/null),-race)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build install uninstall test torture lint bench benchparts fuzz deploy smoke
+.PHONY: help dev build install uninstall test torture lint bench benchparts fuzz sbom vuln deploy smoke
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,12 @@ fuzz: ## let each fuzz test look for new inputs, 30 s each
 	for at in record:FuzzScan record:FuzzRecord record:FuzzLines clientip:FuzzClientIP config:FuzzConfig config:FuzzKeysJSON; do \
 		go test -run '^$$' -fuzz "^$${at#*:}\$$" -fuzztime 30s -fuzzminimizetime 1s ./shared/$${at%:*} || exit 1; done
 	go test -run '^$$' -fuzz '^FuzzDatagram$$' -fuzztime 30s -fuzzminimizetime 1s ./localdev/udp
+
+sbom: build ## write bin/listener.cdx.json, what bin/listener is made of (CycloneDX), from the binary itself
+	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 bin -json -std -noserial -version '$(VERSION)' -output bin/listener.cdx.json bin/listener
+
+vuln: ## ask vuln.go.dev whether anything that is called has a known vulnerability
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 deploy: export SAM_CLI_TELEMETRY = 0
 deploy: ## build the Lambda functions and deploy them to AWS; infra/aws.md says what it needs
