@@ -61,11 +61,12 @@ func (db *DB) checkpointer() {
 			continue // an insert meets the same error, and tells it
 		}
 		frames, _, err := checkpoint(ctx, conn, "PASSIVE")
-		db.log.failure.Store(nil)
+		var failure *error
 		if err != nil && !isLocked(err) {
 			err = explain(err)
-			db.log.failure.Store(&err)
+			failure = &err
 		}
+		db.log.failure.Store(failure)
 		if err == nil && frames > walAnew/pageSize {
 			db.beginAnew(ctx, conn)
 		}
