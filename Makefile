@@ -53,9 +53,10 @@ benchparts: ## time the parts
 	go test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## let each fuzz test look for new inputs, 30 s each
-	for at in record:FuzzScan record:FuzzRecord record:FuzzLines clientip:FuzzClientIP config:FuzzConfig config:FuzzKeysJSON; do \
-		go test -run '^$$' -fuzz "^$${at#*:}\$$" -fuzztime 30s -fuzzminimizetime 1s ./shared/$${at%:*} || exit 1; done
-	go test -run '^$$' -fuzz '^FuzzDatagram$$' -fuzztime 30s -fuzzminimizetime 1s ./localdev/udp
+	for at in shared/record:FuzzScan shared/record:FuzzRecord shared/record:FuzzLines shared/record:FuzzCorrelationID \
+		shared/clientip:FuzzClientIP shared/config:FuzzConfig shared/config:FuzzKeysJSON shared/ingest:FuzzOpen \
+		localdev/udp:FuzzDatagram shared/store/sqlite:FuzzStored shared/store/libsql:FuzzStored; do \
+		go test -run '^$$' -fuzz "^$${at#*:}\$$" -fuzztime 30s -fuzzminimizetime 1s ./$${at%:*} || exit 1; done
 
 sbom: build ## write bin/listener.cdx.json, what bin/listener is made of (CycloneDX), from the binary itself
 	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 bin -json -std -noserial -version '$(VERSION)' -output bin/listener.cdx.json bin/listener

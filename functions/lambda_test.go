@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/bitville/listener/shared/function/functiontest"
 )
@@ -54,7 +55,9 @@ func TestMain(m *testing.M) {
 				panic("build " + source + ": " + err.Error())
 			}
 		}
-		return m.Run()
+		code := 0
+		goleak.VerifyTestMain(m, goleak.Cleanup(func(exit int) { code = exit }))
+		return code
 	}())
 }
 

@@ -18,13 +18,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 // Key is that of the project shop as the listener knows it.
 const Key = "test-key-0123456789"
 
-// Main builds the listener, with build tags or none, runs the tests, and returns what TestMain exits with. It tells
-// where the binary is before the tests run.
+// Main builds the listener, with build tags or none, runs the tests, and returns what TestMain exits with: not 0 also
+// when a goroutine outlives the tests. It tells where the binary is before they run.
 func Main(m *testing.M, binary *string, tags ...string) int {
 	dir, err := os.MkdirTemp("", "listener")
 	if err != nil {
@@ -37,7 +38,9 @@ func Main(m *testing.M, binary *string, tags ...string) int {
 	if err := build.Run(); err != nil {
 		panic("build the listener: " + err.Error())
 	}
-	return m.Run()
+	code := 0
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(exit int) { code = exit }))
+	return code
 }
 
 // Listener is the built binary, running.

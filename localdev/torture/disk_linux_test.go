@@ -86,7 +86,7 @@ func TestFullDisk(t *testing.T) {
 func TestFullServer(t *testing.T) {
 	dir := smallDisk(t, "24m")
 	server := libsqltest.StartIn(t, dir)
-	l, a := remote(t, server.URL)
+	l, a := remote(t, server.URL, 4)
 	filler := filepath.Join(dir, "filler")
 	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 32<<20), 0o600), syscall.ENOSPC)
 	requireRefusal(t, l, "the database failed") // it does not say more

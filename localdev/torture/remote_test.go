@@ -11,11 +11,11 @@ import (
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 )
 
-// remote starts a listener that stores its records in a server, and agents.
-func remote(t *testing.T, url string) (*listenertest.Listener, *agents) {
+// remote starts a listener that stores its records in a server, and so many agents.
+func remote(t *testing.T, url string, n int) (*listenertest.Listener, *agents) {
 	l := listenertest.New(t, binary, "")
 	l.Start(t, "BITVILLE_DB_PATH=", "BITVILLE_DB_URL="+url)
-	a := startAgents(t, l, 4, 20*time.Millisecond)
+	a := startAgents(t, l, n, 20*time.Millisecond)
 	a.waitForMore(t, 50)
 	return l, a
 }
@@ -27,16 +27,16 @@ func requireBack(t *testing.T, a *agents, after string) {
 	require.Eventually(t, func() bool { return a.count() > before }, 5*time.Second, time.Millisecond, "after %s", after)
 }
 
-// A server that is killed, stalls, or answers nonsense: what was acknowledged is stored, once, agents see nothing but 503
+// A server that is killed, slow, or answers nonsense: what was acknowledged is stored, once, agents see nothing but 503
 // meanwhile, and afterwards it goes on by itself.
 func TestRemoteServer(t *testing.T) {
 	server := libsqltest.Start(t)
 	var fault atomic.Int64
 	proxy := libsqltest.NewProxy(t, server, func(int64) libsqltest.Fault { return libsqltest.Fault(fault.Load()) })
-	_, a := remote(t, proxy.URL)
-	lasts := time.Duration(times(2, 30)) * time.Second
+	_, a := remote(t, proxy.URL, 4)
+	lasts := time.Duration(times(1, 30)) * time.Second
 	for name, f := range map[string]libsqltest.Fault{
-		"a stall": libsqltest.Stall, "slowness": libsqltest.Slow, "garbage": libsqltest.Garbage, "pages": libsqltest.HTML, "errors": libsqltest.Status500,
+		"slowness": libsqltest.Slow, "garbage": libsqltest.Garbage, "pages": libsqltest.HTML, "errors": libsqltest.Status500,
 		"connections cut before": libsqltest.CutBefore, "connections cut after": libsqltest.CutAfter, "connections cut inside": libsqltest.CutInside,
 	} {
 		before := a.repeated.Load()
@@ -44,7 +44,7 @@ func TestRemoteServer(t *testing.T) {
 		time.Sleep(lasts)
 		fault.Store(int64(libsqltest.None))
 		requireBack(t, a, name)
-		if f != libsqltest.Slow && f != libsqltest.Stall { // which are answered in the end, by a 503 or not
+		if f != libsqltest.Slow {
 			require.Greater(t, a.repeated.Load(), before, name)
 		}
 	}
@@ -57,4 +57,27 @@ func TestRemoteServer(t *testing.T) {
 	a.stop()
 	a.requireNames(t, server.Query(t, "SELECT name FROM profiling_data"))
 	t.Logf("%d records acknowledged, %d requests sent again", a.count(), a.repeated.Load())
+}
+
+// A server that says nothing any more: an agent is told 503 within 10 s, as often as it asks. Records are taken again within
+// 5 s also when it asked just before the end of that: its request to the server stays without an answer.
+func TestRemoteStall(t *testing.T) {
+	server := libsqltest.Start(t)
+	var fault atomic.Int64
+	proxy := libsqltest.NewProxy(t, server, func(int64) libsqltest.Fault { return libsqltest.Fault(fault.Load()) })
+	_, a := remote(t, proxy.URL, 1)
+	fault.Store(int64(libsqltest.Stall))
+	for began := time.Now(); ; {
+		refused := a.repeated.Load()
+		require.Eventually(t, func() bool { return a.repeated.Load() > refused }, 10*time.Second, time.Millisecond, "a 503 comes in time")
+		if time.Since(began) > time.Duration(times(3, 30))*time.Second {
+			break
+		}
+	}
+	asked := proxy.Requests.Load()
+	require.Eventually(t, func() bool { return proxy.Requests.Load() > asked }, 5*time.Second, time.Millisecond)
+	fault.Store(int64(libsqltest.None))
+	requireBack(t, a, "a stall")
+	a.stop()
+	a.requireNames(t, server.Query(t, "SELECT name FROM profiling_data"))
 }

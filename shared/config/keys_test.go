@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -195,6 +196,8 @@ func TestKeyProblems(t *testing.T) {
 	}
 }
 
+// FuzzKeysJSON: what is accepted is what encoding/json reads as one object of strings; it has a key, every key has a project,
+// neither is empty, and no key is two projects'.
 func FuzzKeysJSON(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"shop":"` + key1 + `"}`, `{"shop":"a,b","blog":"c"}`, `{"a":"b"]`, `{"a":{}}`, `[`, `{"a":"b"}}`, `{"\u0061":"` + "\xff" + `"}`} {
 		f.Add(seed)
@@ -204,6 +207,8 @@ func FuzzKeysJSON(f *testing.F) {
 		if err != nil {
 			return
 		}
+		var want map[string]string
+		require.NoError(t, json.Unmarshal([]byte(text), &want))
 		require.NotEmpty(t, cfg.Keys)
 		projects := make(map[auth.Secret]string)
 		for _, k := range cfg.Keys {

@@ -105,7 +105,7 @@ func (b *Bodies) read(w *api.Response, r *http.Request, s *share) ([]byte, error
 			Text:   fmt.Sprintf("Invalid zstd: the frame asks for a window above %d bytes; compress without --long or --ultra", maxZstdWindow),
 			Cause:  err,
 		}
-	case errors.Is(err, errOverLimit):
+	case errors.Is(err, errOverLimit), errors.Is(err, zstd.ErrDecoderSizeExceeded): // the latter when a frame announces it
 		return nil, tooLarge("The body is over %d bytes when decompressed; send fewer records at a time", record.MaxBody)
 	}
 	return nil, &api.Error{

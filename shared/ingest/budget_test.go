@@ -79,15 +79,15 @@ func (r iotest) Read(p []byte) (int, error) {
 func TestOpen(t *testing.T) {
 	random := make([]byte, 300_000)
 	_, _ = rand.Read(random)
-	zstandard := func(options ...zstd.EOption) func(*testing.T, []byte) []byte {
-		return func(t *testing.T, body []byte) []byte {
+	zstandard := func(options ...zstd.EOption) func(testing.TB, []byte) []byte {
+		return func(t testing.TB, body []byte) []byte {
 			e, err := zstd.NewWriter(nil, options...)
 			require.NoError(t, err)
 			defer e.Close()
 			return e.EncodeAll(body, nil)
 		}
 	}
-	stream := func(t *testing.T, body []byte) []byte {
+	stream := func(t testing.TB, body []byte) []byte {
 		var out bytes.Buffer
 		e, err := zstd.NewWriter(&out)
 		require.NoError(t, err)
@@ -98,14 +98,14 @@ func TestOpen(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		encoding string
-		encode   func(*testing.T, []byte) []byte
+		encode   func(testing.TB, []byte) []byte
 	}{
 		"gzip": {"gzip", gzipped},
-		"gzip in two": {"gzip", func(t *testing.T, b []byte) []byte {
+		"gzip in two": {"gzip", func(t testing.TB, b []byte) []byte {
 			return append(gzipped(t, b[:len(b)/2]), gzipped(t, b[len(b)/2:])...)
 		}},
 		"zstd": {"zstd", zstandard()},
-		"zstd in two": {"zstd", func(t *testing.T, b []byte) []byte {
+		"zstd in two": {"zstd", func(t testing.TB, b []byte) []byte {
 			return append(zstandard()(t, b[:len(b)/2]), zstandard()(t, b[len(b)/2:])...)
 		}},
 		"zstd, streamed": {"zstd", stream},
@@ -150,7 +150,7 @@ func TestOpenLies(t *testing.T) {
 	require.LessOrEqual(t, s.n, int64(len(small)*maxGzipRatio+1))
 }
 
-func gzipped(t *testing.T, body []byte) []byte {
+func gzipped(t testing.TB, body []byte) []byte {
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
 	_, err := z.Write(body)

@@ -21,7 +21,7 @@ const (
 
 // opener decompresses bodies, one at a time. It keeps its decompressors.
 type opener struct {
-	gzip *gzip.Reader
+	gzip members
 	zstd *zstd.Decoder
 }
 
@@ -56,10 +56,8 @@ func (o *opener) open(encoding string, wire []byte, s *share) ([]byte, error) {
 
 func (o *opener) reader(encoding string, wire []byte) (r io.Reader, err error) {
 	if encoding == "gzip" {
-		if o.gzip == nil {
-			o.gzip = new(gzip.Reader)
-		}
-		return o.gzip, o.gzip.Reset(bytes.NewReader(wire))
+		o.gzip.in.Reset(wire)
+		return &o.gzip, o.gzip.next()
 	}
 	if o.zstd == nil {
 		o.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
@@ -68,6 +66,31 @@ func (o *opener) reader(encoding string, wire []byte) (r io.Reader, err error) {
 		}
 	}
 	return o.zstd, o.zstd.Reset(bytes.NewReader(wire))
+}
+
+// members reads the members of a gzip file. gzip.Reader itself takes an input that ends in the name or the comment of a
+// later one's header for complete.
+type members struct {
+	gzip gzip.Reader
+	in   bytes.Reader // no byte of it is read before its turn
+}
+
+func (m *members) Read(p []byte) (int, error) {
+	n, err := m.gzip.Read(p)
+	if err == io.EOF && m.in.Len() > 0 {
+		err = m.next()
+	}
+	return n, err
+}
+
+// next begins a member.
+func (m *members) next() error {
+	err := m.gzip.Reset(&m.in)
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	m.gzip.Multistream(false)
+	return err
 }
 
 // guess tells how many bytes a small body opens to, as far as it says so itself.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -71,8 +72,8 @@ func TestPayloads(t *testing.T) {
 }
 
 // FuzzScan: a text is a JSON value to the scanner exactly when encoding/json and UTF-8 agree; the scanner
-// stops where the value ends; and an error's offset is inside the text or at its end, with nothing before
-// it that alone would be an error.
+// stops where the value ends; an array has as many records, good and bad, as encoding/json finds elements; and an error's
+// offset is inside the text or at its end, with nothing before it that alone would be an error.
 func FuzzScan(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -80,6 +81,10 @@ func FuzzScan(f *testing.F) {
 		if bytes.Count(text, []byte("[")) < 5000 && bytes.Count(text, []byte("{")) < 5000 && len(batch.Records)+len(batch.Rejected) < MaxRecords {
 			// Below encoding/json's own limit on depth.
 			require.Equal(t, json.Valid(text) && utf8.Valid(text), err == nil || !isSyntax(err))
+		}
+		var elements []json.RawMessage
+		if err == nil && !batch.Single && json.Unmarshal(text, &elements) == nil {
+			require.Len(t, elements, len(batch.Records)+len(batch.Rejected))
 		}
 		if syntax, ok := err.(*SyntaxError); ok {
 			require.GreaterOrEqual(t, syntax.Offset, 0)
@@ -97,8 +102,9 @@ func isSyntax(err error) bool {
 	return ok
 }
 
-// FuzzRecord: what is accepted is what encoding/json reads: the payload is the text's own bytes and means
-// the same, the name is the same string, and the attributes are an object of the fields that are left.
+// FuzzRecord: what is accepted is what encoding/json reads. The payload is the text's own bytes, and PHP's empty array an
+// empty object; the name is the same string, the numbers are the same; and the attributes are the fields that are left, as
+// they stand in the text. In the midst of a batch or of lines the record is the same as alone.
 func FuzzRecord(f *testing.F) {
 	f.Add(`"d37cc455-87f5-457f-b02d-86776b296414"`, "1763843023.5", "17.8", `"\/caf\u00e9"`, `{"a":[1,2.50,"x"]}`, `"k\u0041":{"b":-9007199254740993}`)
 	f.Add(`"D37CC45587F5457FB02D86776B296414"`, "1763843023", "null", `"\ud83d\ude00"`, `[]`, `"k":1`)
@@ -112,17 +118,74 @@ func FuzzRecord(f *testing.F) {
 			return
 		}
 		rec := batch.Records[0]
-		var want map[string]json.RawMessage
-		require.NoError(t, json.Unmarshal([]byte(text), &want))
-		var name string
-		require.NoError(t, json.Unmarshal(want["request_uri"], &name))
-		require.Equal(t, name, rec.Name)
-		if string(rec.Payload) != "{}" {
-			require.Equal(t, string(want["profiling_data"]), string(rec.Payload))
+		requireMeans(t, text, rec)
+
+		good := with("", "")
+		batch, err = decoder(php).Decode([]byte("["+good+","+text+","+good+"]"), JSON)
+		require.NoError(t, err)
+		require.Len(t, batch.Records, 3)
+		require.Equal(t, rec, batch.Records[1])
+		batch, err = decoder(php).Decode([]byte(good+"\n"+strings.ReplaceAll(text, "\n", " ")+"\n"+good), NDJSON)
+		require.NoError(t, err)
+		require.Len(t, batch.Records, 3)
+		if !strings.Contains(text, "\n") {
+			require.Equal(t, rec, batch.Records[1])
 		}
-		require.Len(t, rec.CorrelationID, 36)
-		require.True(t, rec.Attributes == nil || json.Valid(rec.Attributes))
-		require.Equal(t, strings.ToLower(rec.CorrelationID), rec.CorrelationID)
+	})
+}
+
+// requireMeans holds a record against the text that it was read from, as encoding/json reads it.
+func requireMeans(t *testing.T, text string, rec Record) {
+	t.Helper()
+	var want map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(text), &want))
+	var name, id string
+	var timestamp float64
+	var duration *float64
+	for field, into := range map[string]any{"request_uri": &name, "correlation_id": &id, "timestamp": &timestamp, "duration_ms": &duration} {
+		require.NoError(t, json.Unmarshal(want[field], into), field)
+	}
+	require.Equal(t, name, rec.Name)
+	require.Equal(t, strings.ToLower(strings.ReplaceAll(id, "-", "")), strings.ReplaceAll(rec.CorrelationID, "-", ""))
+	require.Equal(t, duration, rec.DurationMS)
+	require.InDelta(t, timestamp*1e6, rec.Timestamp, 1)
+	if payload := want["profiling_data"]; payload[0] == '[' {
+		require.Equal(t, "{}", string(rec.Payload))
+	} else {
+		require.Equal(t, string(payload), string(rec.Payload))
+	}
+	for _, field := range []string{"project", "correlation_id", "timestamp", "duration_ms", "request_uri", "profiling_data"} {
+		delete(want, field)
+	}
+	attributes := make(map[string]json.RawMessage)
+	if rec.Attributes != nil {
+		require.NoError(t, json.Unmarshal(rec.Attributes, &attributes))
+	}
+	require.Equal(t, want, attributes)
+}
+
+// FuzzCorrelationID: what an expression takes for a UUID, or for one without its dashes, is accepted, and nothing else;
+// what comes of it is its digits in lower case with dashes, which are what comes of that again.
+func FuzzCorrelationID(f *testing.F) {
+	for _, text := range []string{
+		"d37cc455-87f5-457f-b02d-86776b296414", "D37CC45587F5457FB02D86776B296414", "", "d37cc455-87f5-457f-b02d-86776b29641g",
+		"{d37cc455-87f5-457f-b02d-86776b2964}", "d37cc45587f5-457f-b02d-86776b29641414", "------------------------------------", "d37cc45587f5457fb02d86776b296414\n",
+	} {
+		f.Add(text)
+	}
+	shape := regexp.MustCompile(`\A(?i:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\z`)
+	f.Fuzz(func(t *testing.T, text string) {
+		id, ok := CorrelationID(text)
+		require.Equal(t, shape.MatchString(text), ok)
+		if !ok {
+			require.Empty(t, id)
+			return
+		}
+		require.Equal(t, strings.ToLower(strings.ReplaceAll(text, "-", "")), strings.ReplaceAll(id, "-", ""))
+		require.Regexp(t, `^.{8}-.{4}-.{4}-.{4}-.{12}$`, id)
+		again, ok := CorrelationID(id)
+		require.True(t, ok)
+		require.Equal(t, id, again)
 	})
 }
 

@@ -29,7 +29,7 @@ var schema string
 
 const (
 	callTimeout = 8 * time.Second // of one call, its tries together: a silent server is told within 10 s
-	tryTimeout  = 5 * time.Second // of one try, so that a connection that died in silence leaves time for another
+	tryTimeout  = 4 * time.Second // of one try: one that got no answer leaves time for another, within 5 s of the server's return
 	maxTries    = 3
 	firstPause  = 50 * time.Millisecond // before the second try; doubled before the third
 )

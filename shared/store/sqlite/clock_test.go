@@ -77,20 +77,22 @@ func TestPurgeDoubtsTheClock(t *testing.T) {
 func TestPurgeDoubtsTheClockAgain(t *testing.T) {
 	const keep, day = 7 * 24 * time.Hour, 24 * time.Hour
 	db, move := stopped(t, filepath.Join(t.TempDir(), "bitville.db"))
+	rows := 0
 	purge := func(held bool) {
 		t.Helper()
 		report, err := db.Purge(t.Context(), db.cfg.Now().Add(-keep))
 		require.Equal(t, held, err != nil, "%v", err)
-		require.Zero(t, report.Rows)
+		require.Equal(t, rows, report.Rows)
 	}
 	purge(false)
 	move(8 * day)
 	purge(false) // there is nothing to lose
 	move(-8 * day)
 	purge(false)
-	r := storetest.Record(0)
-	r.Timestamp = db.cfg.Now().UnixMicro()
-	_, err := db.Insert(t.Context(), []record.Record{r})
+	records := storetest.Records(0, 2)
+	records[0].Timestamp = db.cfg.Now().Add(60 * day).UnixMicro() // of its source none would go
+	records[1].Timestamp = db.cfg.Now().UnixMicro()
+	_, err := db.Insert(t.Context(), records)
 	require.NoError(t, err)
 	for _, step := range []time.Duration{8 * day, 22 * day, -20 * day, 2 * day, day - time.Minute} {
 		move(step)
@@ -98,7 +100,15 @@ func TestPurgeDoubtsTheClockAgain(t *testing.T) {
 	}
 	move(-12*day + time.Minute)
 	purge(false)
-	require.Equal(t, 1, count(t, db))
+	require.Equal(t, 2, count(t, db))
+
+	for _, step := range []time.Duration{22 * day, -10 * day, day - time.Minute} {
+		move(step)
+		purge(true)
+	}
+	rows = 1
+	move(time.Minute)
+	purge(false) // a day after the last jump
 }
 
 // A purge that cannot read what it would delete does not say that it believed the clock: the next one would.
