@@ -45,12 +45,12 @@ func TestREADMEDatagram(t *testing.T) {
 	require.Contains(t, string(readme), indented.String())
 }
 
-// The tests that the README names are there.
+// The tests that the README names are there, those by fuzzing too.
 func TestREADMETests(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
 	var tests strings.Builder
-	for _, pattern := range []string{"torture/*_test.go", "../functions/*_test.go"} {
+	for _, pattern := range []string{"torture/*_test.go", "../functions/*_test.go", "../shared/*/*_test.go", "../shared/store/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, file := range files {
@@ -59,7 +59,7 @@ func TestREADMETests(t *testing.T) {
 			tests.Write(text)
 		}
 	}
-	named := regexp.MustCompile("`(Test[A-Z][A-Za-z]*)`").FindAllSubmatch(readme, -1)
+	named := regexp.MustCompile("`((Test|Fuzz)[A-Z][A-Za-z]*)`").FindAllSubmatch(readme, -1)
 	require.NotEmpty(t, named)
 	for _, name := range named {
 		require.Contains(t, tests.String(), fmt.Sprintf("\nfunc %s(", name[1]))

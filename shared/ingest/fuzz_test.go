@@ -121,7 +121,8 @@ func pressed(t testing.TB, zstandard bool, body []byte) []byte {
 	return e.EncodeAll(body, nil)
 }
 
-// gunzip returns what bytes open to, at most one more than the limit, and what is wrong up to there.
+// gunzip returns what bytes open to, at most one more than the limit, and what is wrong up to there. It goes from member to
+// member for the sake of their flags.
 func gunzip(wire []byte) (body []byte, err error) {
 	in := bytes.NewReader(wire)
 	for first := true; first || in.Len() > 0; first = false {

@@ -17,7 +17,7 @@ import (
 // seed adds short texts: with the real payloads, which TestPayloads reads, a fuzz test makes a few runs a second.
 func seed(f *testing.F) {
 	for _, body := range []string{
-		"", "[]", "[1,{}]", `{"a":[{"b":[]},-1.5e-3,true,false,null,"\u00e9\ud800"]}`, with("", ""), `{"a":1,}`, `{"a":01}`, "\"\x7f\"",
+		"", "[]", "[1,{}]", "[1,]", `{"a":[{"b":[]},-1.5e-3,true,false,null,"\u00e9\ud800"]}`, with("", ""), `{"a":1,}`, `{"a":01}`, "\"\x7f\"",
 		`[{"Shop\\Tree::html@2==>array_map":{"ct":1,"wt":-9}},{"Plan":{"Node Type":"Limit","I/O Read Time":0.000}}]`,
 	} {
 		f.Add([]byte(body))

@@ -12,15 +12,17 @@ import (
 )
 
 const (
-	chunkTime    = 5 * time.Millisecond   // what one chunk of a purge may keep the writer from its inserts
+	chunkTime    = 2 * time.Millisecond   // what one chunk of a purge may keep the writer from its inserts
 	chunkPause   = 3 * lockPoll           // a chance for another process's writer: after each chunk when there is one,
 	pauseEvery   = 100 * time.Millisecond // and so often in any case
 	firstRows    = 256
 	maxRows      = 16384
 	vacuumPages  = 512
-	keepFree     = 1.0 / 16 // of a file's pages may stay free: new records fill them, and none is moved for it;
-	keepFrom     = 4096     // of a file of fewer pages none stays
-	lockAttempts = 75       // a busy listener leaves a purge by hand few gaps; each attempt takes lockTimeout
+	vacuumSome   = 20 * chunkTime   // what giving space back takes at most after a chunk,
+	vacuumAll    = 10 * time.Minute // and at the end of a purge; the next one goes on
+	keepFree     = 1.0 / 16         // of a file's pages may stay free: new records fill them, and none is moved for it;
+	keepFrom     = 4096             // of a file of fewer pages none stays
+	lockAttempts = 75               // a busy listener leaves a purge by hand few gaps; each attempt takes lockTimeout
 )
 
 // Purge deletes the records whose timestamp is before the given time, and gives the space back. It works
@@ -42,9 +44,10 @@ type purge struct {
 	before time.Time // when what is kept begins
 	report store.PurgeReport
 
-	version int       // PRAGMA data_version at the last chunk
-	others  bool      // have written since the one before it: other processes
-	paused  time.Time // when they last had a chance
+	version int           // PRAGMA data_version at the last chunk
+	others  bool          // have written since the one before it: other processes
+	paused  time.Time     // when they last had a chance
+	took    time.Duration // the last chunk
 }
 
 func (p *purge) run(ctx context.Context) error {
@@ -73,7 +76,7 @@ func (p *purge) run(ctx context.Context) error {
 			return fmt.Errorf("delete look-ups of old records: %w", err)
 		}
 	}
-	if err := p.vacuum(ctx); err != nil {
+	if err := p.vacuum(ctx, vacuumAll); err != nil {
 		return fmt.Errorf("give space back: %w", err)
 	}
 	p.report.Oldest, err = p.oldest(ctx, sources)
@@ -115,7 +118,8 @@ func (r rows) deleteSome(ctx context.Context, conn *sql.Conn, n int) (deleted in
 }
 
 // deleteAll deletes all of the rows, a chunk at a time: as many as the last ones say that the writer can spare the time
-// for.
+// for. Space is given back after each: to find one page of millions that are free takes SQLite tens of milliseconds, and
+// they never get so many.
 func (p *purge) deleteAll(ctx context.Context, old rows) (deleted int, err error) {
 	for limit := firstRows; ; {
 		var some int
@@ -127,6 +131,9 @@ func (p *purge) deleteAll(ctx context.Context, old rows) (deleted int, err error
 			return errors.Join(err, p.lookups.purged(ctx, p.before))
 		})
 		deleted += some
+		if err == nil {
+			err = p.vacuum(ctx, vacuumSome)
+		}
 		if err != nil || some < limit {
 			return deleted, err
 		}
@@ -141,8 +148,8 @@ func (p *purge) deleteAll(ctx context.Context, old rows) (deleted int, err error
 
 // vacuum moves pages from the end of the file into the holes that a purge left, and cuts the file. What the records of
 // the next hours will fill stays.
-func (p *purge) vacuum(ctx context.Context) error {
-	for {
+func (p *purge) vacuum(ctx context.Context, atMost time.Duration) error {
+	for begun := time.Now(); time.Since(begun) < atMost; {
 		var given, pageSize int
 		err := p.chunk(ctx, func(ctx context.Context, conn *sql.Conn) error {
 			before, err := pragmaInt(ctx, conn, "page_count")
@@ -153,12 +160,12 @@ func (p *purge) vacuum(ctx context.Context) error {
 			if err != nil || free == 0 || before >= keepFrom && float64(free) <= float64(before)*keepFree {
 				return err
 			}
-			// Each step gives one page back: the statement must be stepped to its last row.
+			// Each step gives one page back: the statement must be stepped as long as there is time.
 			rows, err := conn.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
 			if err != nil {
 				return err
 			}
-			for rows.Next() {
+			for start := time.Now(); rows.Next() && time.Since(start) < chunkTime; {
 			}
 			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 				return err
@@ -177,6 +184,7 @@ func (p *purge) vacuum(ctx context.Context) error {
 		p.report.Pages += given
 		p.report.Bytes += int64(given) * int64(pageSize)
 	}
+	return nil
 }
 
 // chunk runs one step of a purge on the writing connection, again while another process has the lock. A step
@@ -190,6 +198,10 @@ func (p *purge) chunk(ctx context.Context, step func(context.Context, *sql.Conn)
 			time.Sleep(chunkPause)
 			p.paused = time.Now()
 		}
+		time.Sleep(p.took) // half of the time is the inserts'
+		for late := time.Now().Add(2 * walInterval); p.log.size() > walKept && time.Now().Before(late); {
+			time.Sleep(chunkPause) // at twice the size they would be refused
+		}
 		err := p.do(ctx, func(conn *sql.Conn) error {
 			version, err := pragmaInt(ctx, conn, "data_version")
 			if err != nil {
@@ -198,7 +210,10 @@ func (p *purge) chunk(ctx context.Context, step func(context.Context, *sql.Conn)
 			p.others, p.version = p.version != 0 && version != p.version, version
 			return whileLocked(func() error {
 				start := time.Now()
-				defer func() { p.report.Longest = max(p.report.Longest, time.Since(start)) }()
+				defer func() {
+					p.took = time.Since(start)
+					p.report.Longest = max(p.report.Longest, p.took)
+				}()
 				return step(context.WithoutCancel(ctx), conn)
 			})
 		})

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,6 +140,19 @@ func TestPurgeKeepsRoomForTheNext(t *testing.T) {
 	require.Positive(t, report.Pages)
 	require.Equal(t, before-report.Pages, ofFile("page_count"))
 	require.LessOrEqual(t, float64(ofFile("freelist_count")), float64(ofFile("page_count"))*keepFree)
+}
+
+// Space is given back while rows are deleted, not only when millions of pages are free: each would take SQLite long.
+func TestPurgeGivesBackAsItDeletes(t *testing.T) {
+	db := open(t)
+	cut := time.Now().Add(-24 * time.Hour)
+	fill(t, db, 8000, cut, `{"a":"`+strings.Repeat("x", 2500)+`"}`)
+	before := pragmas{t, db.conn}.get("page_count")
+	p := &purge{DB: db, before: cut}
+	n, err := p.deleteAll(t.Context(), rows{"profiling_data WHERE source = ?", []any{"php_agent"}, fmt.Sprintf("timestamp < %d", cut.UnixMicro()), "timestamp, id"})
+	require.NoError(t, err)
+	require.Equal(t, 2000, n)
+	require.Greater(t, p.report.Pages, 2000, "of %s pages", before)
 }
 
 // Many rows of one time are deleted in several chunks all the same.
