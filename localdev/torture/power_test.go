@@ -43,7 +43,7 @@ func TestPowerCut(t *testing.T) {
 			require.NoError(t, l.Stop(syscall.SIGTERM))
 			ops, err := faultvfs.ReadTrace(traceOf(l))
 			require.NoError(t, err)
-			cuts := make([]int, times(50, 500))
+			cuts := make([]int, times(30, 500))
 			for i := range cuts {
 				cuts[i] = rand.IntN(len(ops))
 			}

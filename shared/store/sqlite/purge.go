@@ -18,7 +18,7 @@ const (
 	firstRows    = 256
 	maxRows      = 16384
 	vacuumPages  = 512
-	vacuumSome   = 20 * chunkTime   // what giving space back takes at most after a chunk,
+	vacuumSome   = 100 * chunkTime  // what giving space back takes at most after a chunk,
 	vacuumAll    = 10 * time.Minute // and at the end of a purge; the next one goes on
 	keepFree     = 1.0 / 16         // of a file's pages may stay free: new records fill them, and none is moved for it;
 	keepFrom     = 4096             // of a file of fewer pages none stays
