@@ -1,9 +1,13 @@
 package torture
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -128,31 +132,100 @@ func TestFilesThatAreRefused(t *testing.T) {
 	}
 }
 
-// A file that is cut, or overwritten, under a listener is told to whoever sends or asks; the process lives.
+// A file that another program cuts or overwrites under the listener is told to whoever sends or asks; the process lives,
+// and what is left stays as it is, its log too, whether the listener is busy then or not, and also when it ends.
 func TestDamagedWhileRunning(t *testing.T) {
-	for name, damage := range map[string]func(f *os.File) error{
-		"cut":     func(f *os.File) error { return f.Truncate(4096) },
-		"garbage": func(f *os.File) error { _, err := f.WriteAt(make([]byte, 8192), 0); return err },
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := listenertest.New(t, binary, "")
-			l.Start(t)
-			a := startAgents(t, l, 4, 10*time.Millisecond)
-			a.waitForMore(t, 2000)
-			require.NoError(t, l.Stop(syscall.SIGTERM)) // for the records to be in the file, and not in the log
-			l.Start(t)
-			f, err := os.OpenFile(l.DBPath, os.O_RDWR, 0)
+	backup := func(t *testing.T, l *listenertest.Listener) []byte {
+		content, err := os.ReadFile(l.DBPath)
+		require.NoError(t, err)
+		return content
+	}
+	for name, damage := range map[string]func(t *testing.T, f *os.File, backup []byte) error{
+		"cut to nothing":  func(_ *testing.T, f *os.File, _ []byte) error { return f.Truncate(0) },
+		"cut to one page": func(_ *testing.T, f *os.File, _ []byte) error { return f.Truncate(2048) },
+		"cut by little": func(t *testing.T, f *os.File, _ []byte) error {
+			info, err := f.Stat()
 			require.NoError(t, err)
-			require.NoError(t, damage(f))
-			require.NoError(t, f.Close())
-			requireRefusal(t, l, "cut or overwritten|damaged|not a database")
-			status, _, answer := l.Do("GET", "/health", nil)
-			require.Equal(t, 200, status, answer)
-			status, _, answer = l.Do("GET", "/ready", nil)
-			require.Equal(t, 503, status, answer)
-			a.stop()
-			_ = l.Stop(syscall.SIGTERM)
-		})
+			return f.Truncate(info.Size() - 100_000)
+		},
+		"garbage": func(_ *testing.T, f *os.File, _ []byte) error {
+			_, err := f.WriteAt(make([]byte, 8192), 0)
+			return err
+		},
+		"by a backup": func(_ *testing.T, f *os.File, backup []byte) error {
+			_, err := f.WriteAt(backup, 0)
+			return errors.Join(err, f.Truncate(int64(len(backup))))
+		},
+		"by another database": func(t *testing.T, f *os.File, _ []byte) error {
+			path := filepath.Join(t.TempDir(), "another.db")
+			require.NoError(t, sqlitetest.Open(t, path).Close())
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			_, err = f.WriteAt(content, 0)
+			return errors.Join(err, f.Truncate(int64(len(content))))
+		},
+	} {
+		for _, pause := range []time.Duration{0, time.Second} {
+			t.Run(fmt.Sprintf("%s, a request in %s", name, pause), func(t *testing.T) {
+				t.Parallel()
+				l := listenertest.New(t, binary, "")
+				l.Start(t)
+				a := startAgents(t, l, 4, 10*time.Millisecond)
+				a.waitForMore(t, 1000)
+				require.NoError(t, l.Stop(syscall.SIGTERM)) // for the records to be in the file, and not in the log
+				older := backup(t, l)
+				l.Start(t)
+				a.waitForMore(t, 500)
+				require.Eventually(t, func() bool {
+					info, err := os.Stat(l.DBPath)
+					return err == nil && info.Size() > int64(len(older)) && time.Since(info.ModTime()) > 100*time.Millisecond
+				}, 10*time.Second, time.Millisecond, "between two checkpoints")
+				if pause > 0 {
+					a.stop()
+					status, answer := l.Post(body(1 << 41))
+					require.Equal(t, 200, status, answer)
+					time.Sleep(pause)
+				}
+				f, err := os.OpenFile(l.DBPath, os.O_RDWR, 0)
+				require.NoError(t, err)
+				require.NoError(t, damage(t, f, older))
+				require.NoError(t, f.Close())
+				left := backup(t, l)
+				requireRefusal(t, l, "cut or overwritten")
+				status, _, answer := l.Do("GET", "/health", nil)
+				require.Equal(t, 200, status, answer)
+				status, _, answer = l.Do("GET", "/ready", nil)
+				require.Equal(t, 503, status, answer)
+				log, err := os.ReadFile(l.DBPath + "-wal")
+				require.NoError(t, err)
+				require.NotEmpty(t, log)
+				if pause == 0 {
+					a.stop()
+				}
+				require.Error(t, l.Stop(syscall.SIGTERM))
+				unchanged := func() {
+					require.True(t, string(left) == string(backup(t, l)), "the file was written to")
+					after, err := os.ReadFile(l.DBPath + "-wal")
+					require.NoError(t, err)
+					require.True(t, string(log) == string(after), "the log was written to")
+				}
+				unchanged()
+				if strings.HasPrefix(name, "cut") {
+					l.Launch(t)
+					var listening struct{ Addr string }
+					require.Eventually(t, func() bool {
+						return l.Log.Find("listening", &listening) || strings.Contains(l.Log.String(), "listener: ")
+					}, 10*time.Second, time.Millisecond)
+					if listening.Addr != "" { // the log had all that was cut
+						a.requireStored(t)
+						return
+					}
+					require.Error(t, <-l.Exit)
+					require.Regexp(t, `the database is damaged|is empty, but has a log`, l.Log.String())
+					unchanged()
+				}
+			})
+		}
 	}
 }
 
@@ -175,4 +248,48 @@ func TestSecondListener(t *testing.T) {
 	second.CAFile = first.CAFile
 	second.Start(t)
 	a.requireStored(t)
+}
+
+// A database that was made read-only, so that not even root may write to it, is told until it may be written to again, and
+// also at the start.
+func TestReadOnlyDatabase(t *testing.T) {
+	for _, suffix := range []string{"", "-wal"} {
+		t.Run("bitville.db"+suffix, func(t *testing.T) {
+			l := listenertest.New(t, binary, "")
+			l.Start(t)
+			chattr := func(flag string) error {
+				out, err := exec.Command("chattr", flag, l.DBPath+suffix).CombinedOutput()
+				if err != nil {
+					return fmt.Errorf("%w: %s", err, out)
+				}
+				return nil
+			}
+			a := startAgents(t, l, 4, 10*time.Millisecond)
+			a.waitForMore(t, 50)
+			if err := chattr("+i"); err != nil {
+				a.stop()
+				if os.Getenv("CI") != "" {
+					t.Fatal(err)
+				}
+				t.Skipf("SKIP: a file can be made immutable by root alone, and on ext4, xfs or btrfs (%v)", err)
+			}
+			t.Cleanup(func() { _ = chattr("-i") })
+			requireRefusal(t, l, "the database is read-only")
+			status, _, answer := l.Do("GET", "/ready", nil)
+			require.Equal(t, 503, status, answer)
+			require.NoError(t, chattr("-i"))
+			a.waitForMore(t, 50)
+			a.stop()
+			a.requireStored(t)
+
+			require.NoError(t, l.Stop(syscall.SIGTERM))
+			if suffix == "" {
+				require.NoError(t, chattr("+i"))
+				l.Launch(t)
+				require.Error(t, <-l.Exit)
+				require.Regexp(t, `^listener: open the database .* \(BITVILLE_DB_PATH\): [^\n]*the database is read-only[^\n]*\n$`, l.Log.String())
+				require.NoError(t, chattr("-i"))
+			}
+		})
+	}
 }

@@ -21,7 +21,7 @@ import (
 // and about as quickly as ever, loses none that has not expired, and keeps none that has; the file gets small.
 func TestPurgeOfMillions(t *testing.T) {
 	const day = 24 * time.Hour
-	expired, kept := times(100_000, 10_000_000), times(1000, 100_000)
+	expired, kept := times(50_000, 10_000_000), times(1000, 100_000)
 	l := listenertest.New(t, binary, "")
 	start := time.Now()
 	sqlitetest.Grow(t, l.DBPath, expired, start.Add(-20*day), start.Add(-8*day))

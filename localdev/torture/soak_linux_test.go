@@ -18,7 +18,7 @@ import (
 // Under a load that does not end nothing grows once records expire as fast as they come: in the second half of the time no
 // figure is above what it was in the first, but for what is noise.
 func TestSoak(t *testing.T) {
-	lasts, retention, slack := 12*time.Second, 2*time.Second, 2.0
+	lasts, retention, slack := 20*time.Second, 3*time.Second, 2.0
 	if *long {
 		lasts, retention, slack = 10*time.Minute, time.Minute, 1.25
 	}

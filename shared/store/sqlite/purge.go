@@ -194,6 +194,9 @@ func (p *purge) chunk(ctx context.Context, step func(context.Context, *sql.Conn)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if p.watch.found.Load() {
+			return errForeign
+		}
 		if attempt > 1 || p.others || time.Since(p.paused) > pauseEvery {
 			time.Sleep(chunkPause)
 			p.paused = time.Now()

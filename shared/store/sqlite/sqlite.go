@@ -9,11 +9,8 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,7 +19,6 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // pure Go: one static binary, no C compiler
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // schema makes the tables of a new file, and what a file of the first version lacks.
@@ -78,6 +74,7 @@ type DB struct {
 	log    wal
 	file   os.FileInfo           // of the database file, as it was opened
 	disk   *os.File              // the same, for syncs; closed last, for that drops the process's locks on the file
+	watch  *watch                // the checkpointer's
 	free   func() (int64, error) // freeSpace, or what a test makes of it
 
 	closing sync.RWMutex // held for reading while a job is handed to the writer
@@ -105,6 +102,9 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	defer func() {
 		if err != nil {
 			_ = db.pool.Close()
+			if db.watch != nil {
+				_ = db.watch.index.Close()
+			}
 			if db.disk != nil {
 				_ = db.disk.Close()
 			}
@@ -139,12 +139,17 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 		return nil, err
 	}
 	db.Reader = *reader
+	if db.watch, err = newWatch(cfg.Path, db.disk); err != nil {
+		_ = reader.Close()
+		return nil, fmt.Errorf("look at the database's log: %w", err)
+	}
 	db.done.Go(db.write)
 	db.done.Go(db.checkpointer)
 	return db, nil
 }
 
-// Close stores what is queued, copies the log into the database and closes it.
+// Close stores what is queued, copies the log into the database and closes it. A file that another program wrote to it
+// leaves as it is, with its log, and open: SQLite would copy as well.
 func (db *DB) Close() error {
 	db.closing.Lock()
 	first := !db.closed
@@ -156,9 +161,12 @@ func (db *DB) Close() error {
 	close(db.stop)
 	close(db.queue) // nobody sends any more: senders hold closing
 	db.done.Wait()
+	if db.watch.isForeign() {
+		return errForeign
+	}
 	err := db.Reader.Close()
 	_, _, cpErr := checkpoint(context.Background(), db.conn, "TRUNCATE")
-	return errors.Join(err, cpErr, db.lookups.close(), db.insert.Close(), db.conn.Close(), db.pool.Close(), db.disk.Close())
+	return errors.Join(err, cpErr, db.lookups.close(), db.insert.Close(), db.conn.Close(), db.pool.Close(), db.watch.index.Close(), db.disk.Close())
 }
 
 // openWriter opens the pool of the connection that records are written by.
@@ -185,77 +193,6 @@ func openURL(path string, query url.Values, conns int) *sql.DB {
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
 	return pool
-}
-
-// prepareFile makes the file when it is missing, readable for its owner alone, and otherwise refuses one
-// that is not ours, before anything of it is changed.
-func prepareFile(ctx context.Context, path string) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-		if err != nil {
-			return fmt.Errorf("make the file, whose folder must be there: %w", err)
-		}
-		return f.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("look at the file: %w", err)
-	}
-	return checkFile(ctx, path, info)
-}
-
-// Check tells whether Open would take the file, and changes nothing. A file that is missing Open makes, in a
-// folder that must be there.
-func Check(ctx context.Context, path string) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		_, err = os.Stat(filepath.Dir(path))
-		return err
-	}
-	if err != nil {
-		return fmt.Errorf("look at the file: %w", err)
-	}
-	return checkFile(ctx, path, info)
-}
-
-func checkFile(ctx context.Context, path string, info fs.FileInfo) error {
-	if !info.Mode().IsRegular() {
-		return errors.New("is not a regular file")
-	}
-	if info.Size() == 0 {
-		return nil
-	}
-	pool := openPool(path, "ro", 1)
-	defer pool.Close()
-	var application, version, tables int
-	err := pool.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
-		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).Scan(&application, &version, &tables)
-	switch {
-	case extendedCode(err) == sqlite3.SQLITE_READONLY_ROLLBACK && wasEmpty(path):
-		return nil
-	case err != nil:
-		return explain(err)
-	case tables > 0 && application != applicationID:
-		return errors.New("is not a listener's database; name another file")
-	case version > schemaVersion:
-		return fmt.Errorf("was made by a newer version of the listener (schema %d, this one knows %d)", version, schemaVersion)
-	}
-	return nil
-}
-
-// wasEmpty tells whether the file had no table before the transaction that a power cut or a kill left unfinished: it was
-// being made, and SQLite takes that back when it opens the file for writing. Our tables come once there is a log; until
-// then there is a rollback journal, whose header has the number of pages before
-// (https://www.sqlite.org/fileformat2.html#the_rollback_journal), and each table has a page beside the first.
-func wasEmpty(path string) bool {
-	var header [28]byte
-	f, err := os.Open(path + "-journal")
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	_, err = io.ReadFull(f, header[:])
-	return err == nil && binary.BigEndian.Uint32(header[16:]) <= 1
 }
 
 // configure sets what the writing connection needs, and reads it back: SQLite ignores what it cannot do.

@@ -3,11 +3,15 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/bitville/listener/shared/store"
 )
@@ -52,39 +56,43 @@ func (db *DB) checkpointer() {
 			return
 		case <-tick.C:
 		}
-		if !db.isDatabase() {
-			db.log.failure.Store(&errDamaged)
+		if db.watch.isForeign() {
+			db.log.failure.Store(&errForeign)
 			continue // the log may be all that is left
 		}
 		conn, err := pool.Conn(ctx)
 		if err != nil {
 			continue // an insert meets the same error, and tells it
 		}
-		frames, _, err := checkpoint(ctx, conn, "PASSIVE")
-		var failure *error
-		if err != nil && !isLocked(err) {
-			err = explain(err)
-			failure = &err
-		}
-		db.log.failure.Store(failure)
-		if err == nil && frames > walAnew/pageSize {
-			db.beginAnew(ctx, conn)
+		if err := db.copyLog(ctx, conn); err != nil {
+			db.log.failure.Store(&err)
+			// SQLite opens what it may not write for reading, and would never write to it then.
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		} else {
+			db.log.failure.Store(nil)
 		}
 		_ = conn.Close()
 	}
 }
 
-var errDamaged error = &store.Unavailable{
-	Reason:     "the database file was cut or overwritten by another program; stop the listener, keep the file and its -wal, and restore a backup",
-	RetryAfter: 30 * time.Second,
-}
-
-// isDatabase tells whether the file still begins as a database does. SQLite does not read that again while nobody else
-// writes. A file that was cut further behind it sees by itself, in a checkpoint.
-func (db *DB) isDatabase() bool {
-	var magic [16]byte
-	_, err := db.disk.ReadAt(magic[:], 0)
-	return err == nil && string(magic[:]) == "SQLite format 3\x00"
+// copyLog copies what it can of the log. That another process has a lock is no error.
+func (db *DB) copyLog(ctx context.Context, conn *sql.Conn) error {
+	frames, copied, err := checkpoint(ctx, conn, "PASSIVE")
+	whole := 0
+	switch {
+	case err == nil && frames > walAnew/pageSize:
+		db.beginAnew(ctx, conn)
+	case err == nil && frames == copied:
+		whole = frames
+	}
+	if err == nil || isLocked(err) {
+		err = db.watch.note(whole)
+	}
+	const toWrite = 2
+	if denied := syscall.Access(db.cfg.Path, toWrite); err != nil && denied != nil { // which SQLite tells as any other fault
+		return &store.Unavailable{Reason: reasons[sqlite3.SQLITE_READONLY], RetryAfter: 5 * time.Second, Err: errors.Join(denied, err)}
+	}
+	return explain(err)
 }
 
 // beginAnew has the writer begin the log at its start again. For that a checkpoint must reach the log's end, which
@@ -107,7 +115,7 @@ func (db *DB) beginAnew(ctx context.Context, conn *sql.Conn) {
 // the log is cut, unless a reader still needs it.
 func (db *DB) relieve() {
 	size := db.log.size()
-	if size <= walSoftLimit || time.Since(db.log.relieved) < 100*time.Millisecond {
+	if size <= walSoftLimit || db.log.failure.Load() != nil || time.Since(db.log.relieved) < 100*time.Millisecond {
 		return
 	}
 	ctx := context.Background()

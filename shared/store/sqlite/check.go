@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// prepareFile makes the file when it is missing, readable for its owner alone, and otherwise refuses one
+// that is not ours, before anything of it is changed.
+func prepareFile(ctx context.Context, path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return fmt.Errorf("make the file, whose folder must be there: %w", err)
+		}
+		return f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("look at the file: %w", err)
+	}
+	return checkFile(ctx, path, info)
+}
+
+// Check tells whether Open would take the file, and changes nothing. A file that is missing Open makes, in a
+// folder that must be there.
+func Check(ctx context.Context, path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(filepath.Dir(path))
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("look at the file: %w", err)
+	}
+	return checkFile(ctx, path, info)
+}
+
+func checkFile(ctx context.Context, path string, info fs.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return errors.New("is not a regular file")
+	}
+	if info.Size() == 0 {
+		if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
+			return errors.New("is empty, but has a log, which SQLite would delete: another program has cut the file; keep the -wal, and restore a backup")
+		}
+		return nil
+	}
+	pool := openPool(path, "ro", 1)
+	defer pool.Close()
+	var application, version, tables int
+	var pages, size int64
+	err := pool.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
+		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema),
+		page_count, page_size FROM pragma_page_count, pragma_page_size`).Scan(&application, &version, &tables, &pages, &size)
+	switch {
+	case extendedCode(err) == sqlite3.SQLITE_READONLY_ROLLBACK && wasEmpty(path):
+		return nil
+	case err != nil:
+		return explain(err)
+	case tables > 0 && application != applicationID:
+		return errors.New("is not a listener's database; name another file")
+	case version > schemaVersion:
+		return fmt.Errorf("was made by a newer version of the listener (schema %d, this one knows %d)", version, schemaVersion)
+	case wasCut(path, info.Size(), pages, size):
+		return errors.New("the database is damaged: another program has cut the file; keep it and its -wal, and restore a backup")
+	}
+	return nil
+}
+
+// wasEmpty tells whether the file had no table before the transaction that a power cut or a kill left unfinished: it was
+// being made, and SQLite takes that back when it opens the file for writing. Our tables come once there is a log; until
+// then there is a rollback journal, whose header has the number of pages before
+// (https://www.sqlite.org/fileformat2.html#the_rollback_journal), and each table has a page beside the first.
+func wasEmpty(path string) bool {
+	var header [28]byte
+	f, err := os.Open(path + "-journal")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = io.ReadFull(f, header[:])
+	return err == nil && binary.BigEndian.Uint32(header[16:]) <= 1
+}
+
+// wasCut tells whether a database of so many pages lacks some: they are neither in the file, of size bytes, nor in its log.
+// SQLite looks at the file's size only when there is no log.
+func wasCut(path string, size, pages, pageSize int64) bool {
+	lacks := pages - size/pageSize
+	if lacks <= neverWritten/pageSize {
+		return false
+	}
+	log, err := os.Open(path + "-wal")
+	if err != nil {
+		return true
+	}
+	defer log.Close()
+	var header [32]byte
+	if _, err := log.ReadAt(header[:], 0); err != nil {
+		return true
+	}
+	logged := make(map[uint32]bool)
+	for i := int64(0); ; i++ {
+		f, err := readFrame(log, i, pageSize)
+		if err != nil || f.salts != saltsAt(header[16:]) {
+			return lacks-int64(len(logged)) > neverWritten/pageSize
+		}
+		if int64(f.page) > size/pageSize {
+			logged[f.page] = true
+		}
+	}
+}
