@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,12 +17,13 @@ const (
 	chunkPause   = 3 * lockPoll           // a chance for another process's writer: after each chunk when there is one,
 	pauseEvery   = 100 * time.Millisecond // and so often in any case
 	firstRows    = 256
+	minRows      = 32 // and pages, also when a machine is slow
 	maxRows      = 16384
 	vacuumPages  = 512
-	vacuumSome   = 100 * chunkTime  // what giving space back takes at most after a chunk,
-	vacuumAll    = 10 * time.Minute // and at the end of a purge; the next one goes on
+	vacuumTime   = 10 * time.Minute // giving space back takes at most; the next purge goes on
 	keepFree     = 1.0 / 16         // of a file's pages may stay free: new records fill them, and none is moved for it;
 	keepFrom     = 4096             // of a file of fewer pages none stays
+	manyFree     = 1 << 16          // pages; with more of them SQLite looks long for each that is given back
 	lockAttempts = 75               // a busy listener leaves a purge by hand few gaps; each attempt takes lockTimeout
 )
 
@@ -60,7 +62,7 @@ func (p *purge) run(ctx context.Context) error {
 	}
 	before := fmt.Sprintf("timestamp < %d", p.before.UnixMicro())
 	for _, source := range sources {
-		n, err := p.deleteAll(ctx, rows{"profiling_data WHERE source = ?", []any{source}, before, "timestamp, id"})
+		n, err := p.deleteAll(ctx, rows{"profiling_data WHERE source = ?", []any{source}, before, "timestamp, id"}, manyFree)
 		p.report.Rows += n
 		if err != nil {
 			return fmt.Errorf("delete old records: %w", err)
@@ -72,11 +74,11 @@ func (p *purge) run(ctx context.Context) error {
 		{"profiling_data_seen WHERE true", nil, before, "timestamp, digest"},
 		{"profiling_data_lookup WHERE true", nil, "part < (SELECT coalesce(min(id), 1 << 62) FROM profiling_data) >> 16", "part, digits, id"},
 	} {
-		if _, err := p.deleteAll(ctx, old); err != nil {
+		if _, err := p.deleteAll(ctx, old, manyFree); err != nil {
 			return fmt.Errorf("delete look-ups of old records: %w", err)
 		}
 	}
-	if err := p.vacuum(ctx, vacuumAll); err != nil {
+	if err := p.vacuum(ctx, 0); err != nil {
 		return fmt.Errorf("give space back: %w", err)
 	}
 	p.report.Oldest, err = p.oldest(ctx, sources)
@@ -92,24 +94,43 @@ type rows struct {
 	key  string
 }
 
-// deleteSome deletes the first n of them, in one range of the index: that is faster than to delete each by its id.
+// deleteSome deletes the first n of them, in ranges of the index: that is faster than to delete each by its id. There are
+// two, for in one over several columns SQLite would read all rows that share the first column's last value.
 func (r rows) deleteSome(ctx context.Context, conn *sql.Conn, n int) (deleted int, err error) {
+	first, rest, _ := strings.Cut(r.key, ", ")
 	last := make([]any, strings.Count(r.key, ",")+1)
 	into := make([]any, len(last))
 	for i := range last {
 		into[i] = &last[i]
 	}
-	old, args := r.old, r.args
 	find := fmt.Sprintf("SELECT %[1]s FROM %[2]s AND %[3]s ORDER BY %[1]s LIMIT 1 OFFSET %[4]d", r.key, r.from, r.old, n-1)
 	err = conn.QueryRowContext(ctx, find, r.args...).Scan(into...)
-	switch {
-	case err == nil:
-		old = fmt.Sprintf("(%s) <= (?%s)", r.key, strings.Repeat(", ?", len(last)-1))
-		args = append(r.args[:len(r.args):len(r.args)], last...)
-	case !errors.Is(err, sql.ErrNoRows): // which says that there are fewer
+	if errors.Is(err, sql.ErrNoRows) { // there are fewer
+		return r.delete(ctx, conn, r.old)
+	}
+	if err != nil {
 		return 0, err
 	}
-	res, err := conn.ExecContext(ctx, "DELETE FROM "+r.from+" AND "+old, args...)
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback()
+	before, err := r.delete(ctx, tx, first+" < ?", last[0])
+	if err != nil {
+		return 0, err
+	}
+	upto, err := r.delete(ctx, tx, fmt.Sprintf("%s = ? AND (%s) <= (?%s)", first, rest, strings.Repeat(", ?", len(last)-2)), last...)
+	if err != nil {
+		return 0, err
+	}
+	return before + upto, tx.Commit()
+}
+
+func (r rows) delete(ctx context.Context, on interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}, which string, args ...any) (deleted int, err error) {
+	res, err := on.ExecContext(ctx, "DELETE FROM "+r.from+" AND "+which, slices.Concat(r.args, args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -118,9 +139,8 @@ func (r rows) deleteSome(ctx context.Context, conn *sql.Conn, n int) (deleted in
 }
 
 // deleteAll deletes all of the rows, a chunk at a time: as many as the last ones say that the writer can spare the time
-// for. Space is given back after each: to find one page of millions that are free takes SQLite tens of milliseconds, and
-// they never get so many.
-func (p *purge) deleteAll(ctx context.Context, old rows) (deleted int, err error) {
+// for. Of free pages only so many wait for the end of the purge: to find one of millions takes SQLite tens of milliseconds.
+func (p *purge) deleteAll(ctx context.Context, old rows, free int) (deleted int, err error) {
 	for limit := firstRows; ; {
 		var some int
 		var took time.Duration
@@ -132,14 +152,14 @@ func (p *purge) deleteAll(ctx context.Context, old rows) (deleted int, err error
 		})
 		deleted += some
 		if err == nil {
-			err = p.vacuum(ctx, vacuumSome)
+			err = p.vacuum(ctx, free)
 		}
 		if err != nil || some < limit {
 			return deleted, err
 		}
 		switch {
 		case took > chunkTime:
-			limit = max(limit/2, 1)
+			limit = max(limit/2, minRows)
 		case took < chunkTime/3:
 			limit = min(limit*2, maxRows)
 		}
@@ -147,9 +167,9 @@ func (p *purge) deleteAll(ctx context.Context, old rows) (deleted int, err error
 }
 
 // vacuum moves pages from the end of the file into the holes that a purge left, and cuts the file. What the records of
-// the next hours will fill stays.
-func (p *purge) vacuum(ctx context.Context, atMost time.Duration) error {
-	for begun := time.Now(); time.Since(begun) < atMost; {
+// the next hours will fill stays, and so do as many pages as keep says.
+func (p *purge) vacuum(ctx context.Context, keep int) error {
+	for begun := time.Now(); time.Since(begun) < vacuumTime; {
 		var given, pageSize int
 		err := p.chunk(ctx, func(ctx context.Context, conn *sql.Conn) error {
 			before, err := pragmaInt(ctx, conn, "page_count")
@@ -157,7 +177,7 @@ func (p *purge) vacuum(ctx context.Context, atMost time.Duration) error {
 				return err
 			}
 			free, err := pragmaInt(ctx, conn, "freelist_count")
-			if err != nil || free == 0 || before >= keepFrom && float64(free) <= float64(before)*keepFree {
+			if err != nil || free <= keep || before >= keepFrom && float64(free) <= float64(before)*keepFree {
 				return err
 			}
 			// Each step gives one page back: the statement must be stepped as long as there is time.
@@ -165,7 +185,7 @@ func (p *purge) vacuum(ctx context.Context, atMost time.Duration) error {
 			if err != nil {
 				return err
 			}
-			for start := time.Now(); rows.Next() && time.Since(start) < chunkTime; {
+			for n, start := 0, time.Now(); rows.Next() && (n < minRows || time.Since(start) < chunkTime); n++ {
 			}
 			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 				return err

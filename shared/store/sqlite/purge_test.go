@@ -149,13 +149,13 @@ func TestPurgeGivesBackAsItDeletes(t *testing.T) {
 	fill(t, db, 8000, cut, `{"a":"`+strings.Repeat("x", 2500)+`"}`)
 	before := pragmas{t, db.conn}.get("page_count")
 	p := &purge{DB: db, before: cut}
-	n, err := p.deleteAll(t.Context(), rows{"profiling_data WHERE source = ?", []any{"php_agent"}, fmt.Sprintf("timestamp < %d", cut.UnixMicro()), "timestamp, id"})
+	n, err := p.deleteAll(t.Context(), rows{"profiling_data WHERE source = ?", []any{"php_agent"}, fmt.Sprintf("timestamp < %d", cut.UnixMicro()), "timestamp, id"}, 500)
 	require.NoError(t, err)
 	require.Equal(t, 2000, n)
 	require.Greater(t, p.report.Pages, 1000, "of %s pages", before)
 }
 
-// Many rows of one time are deleted in several chunks all the same.
+// Many rows of one time are deleted in several chunks all the same, and none of them reads the others.
 func TestPurgeOfOneTime(t *testing.T) {
 	db := open(t)
 	records := storetest.Records(0, 4*firstRows)
@@ -170,4 +170,9 @@ func TestPurgeOfOneTime(t *testing.T) {
 	report, err := db.Purge(t.Context(), time.Unix(2, 0))
 	require.NoError(t, err)
 	require.Equal(t, 4*firstRows-10, report.Rows)
+	var plan string
+	err = db.conn.QueryRowContext(t.Context(), `EXPLAIN QUERY PLAN DELETE FROM profiling_data
+		WHERE source = 'php_agent' AND timestamp = ? AND (id) <= (?)`, 1, 1).Scan(new(int), new(int), new(int), &plan)
+	require.NoError(t, err)
+	require.Contains(t, plan, "(source=? AND timestamp=? AND rowid<?)")
 }
