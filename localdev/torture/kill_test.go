@@ -1,8 +1,10 @@
 package torture
 
 import (
+	"encoding/base64"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/localdev/listenertest"
+	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
 // A process that is killed at any moment has kept what it acknowledged, once, and listens again at once.
@@ -38,4 +41,31 @@ func kill25(t *testing.T) {
 	require.Positive(t, a.repeated.Load(), "no request met a killed process: the test proves nothing")
 	a.requireStored(t)
 	t.Logf("%d records acknowledged, %d requests sent again, listening again within %s", a.count(), a.repeated.Load(), slowest)
+}
+
+// So has one that is killed with a long log, because a reader has held it, beside a large database.
+func TestKilledWithALongLog(t *testing.T) {
+	const profile = 1 << 20
+	l := listenertest.New(t, binary, "")
+	sqlitetest.Grow(t, l.DBPath, times(1000, 2_000_000), began.Add(-6*24*time.Hour), began)
+	l.Start(t)
+	a := startAgents(t, l, 4, 10*time.Millisecond)
+	end := sqlitetest.Read(t, l.DBPath)
+	random := rand.NewChaCha8([32]byte{})
+	for i := 0; size(t, l.DBPath+"-wal") < 64<<20; i++ {
+		bytes := make([]byte, profile*3/4)
+		_, _ = random.Read(bytes)
+		record := strings.Replace(phpRecordAt(1<<40+i, began), `{"main()":{"wt"`, `{"main()":"`+base64.StdEncoding.EncodeToString(bytes)+`","rest":{"wt"`, 1)
+		status, answer := l.Post(strings.NewReader(record))
+		require.Equal(t, 200, status, answer)
+	}
+	require.Error(t, l.Stop(syscall.SIGKILL))
+	end()
+	database, log := size(t, l.DBPath), size(t, l.DBPath+"-wal")
+	start := time.Now()
+	l.Start(t)
+	t.Logf("a database of %d MiB with a log of %d MiB: listening again within %s", database>>20, log>>20, time.Since(start))
+	a.waitForMore(t, 50)
+	a.stop()
+	a.requireStored(t)
 }
