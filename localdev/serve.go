@@ -164,11 +164,12 @@ func purgeHourly(ctx context.Context, cfg config.Config, log *slog.Logger, db re
 		watch.purged(report, err) // it is logged, and the next hour tries again
 	}
 	schedule := cron.New(cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))
-	if _, err := schedule.AddFunc(purgeSchedule, job); err != nil {
+	id, err := schedule.AddFunc(purgeSchedule, job)
+	if err != nil {
 		panic("schedule: " + err.Error())
 	}
 	schedule.Start()
-	job()
+	schedule.Entry(id).WrappedJob.Run() // it skips the hour's as well
 	<-ctx.Done()
 	<-schedule.Stop().Done()
 }

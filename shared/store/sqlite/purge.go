@@ -14,6 +14,7 @@ import (
 
 const (
 	chunkTime    = 2 * time.Millisecond   // what one chunk of a purge may keep the writer from its inserts
+	restFor      = 3                      // times as long as a chunk took the writer is left to the inserts, when there are any
 	chunkPause   = 3 * lockPoll           // a chance for another process's writer: after each chunk when there is one,
 	pauseEvery   = 100 * time.Millisecond // and so often in any case
 	firstRows    = 256
@@ -50,6 +51,7 @@ type purge struct {
 	others  bool          // have written since the one before it: other processes
 	paused  time.Time     // when they last had a chance
 	took    time.Duration // the last chunk
+	beside  bool          // there are inserts
 }
 
 func (p *purge) run(ctx context.Context) error {
@@ -221,7 +223,9 @@ func (p *purge) chunk(ctx context.Context, step func(context.Context, *sql.Conn)
 			time.Sleep(chunkPause)
 			p.paused = time.Now()
 		}
-		time.Sleep(p.took) // half of the time is the inserts'
+		if p.beside {
+			time.Sleep(restFor * p.took)
+		}
 		for late := time.Now().Add(2 * walInterval); p.log.size() > walKept && time.Now().Before(late); {
 			time.Sleep(chunkPause) // at twice the size they would be refused
 		}
@@ -231,6 +235,7 @@ func (p *purge) chunk(ctx context.Context, step func(context.Context, *sql.Conn)
 				return err
 			}
 			p.others, p.version = p.version != 0 && version != p.version, version
+			p.beside = time.Since(p.inserted) < pauseEvery
 			return whileLocked(func() error {
 				start := time.Now()
 				defer func() {

@@ -65,7 +65,8 @@ type DB struct {
 	conn   *sql.Conn // owned by the writer goroutine
 	insert *sql.Stmt // on conn
 
-	lookups *lookups // the writer's
+	lookups  *lookups  // the writer's
+	inserted time.Time // the last time; the writer's
 
 	queue  chan *job
 	tasks  chan *job

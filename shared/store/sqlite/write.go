@@ -222,6 +222,7 @@ func (db *DB) commit(group []*job) (bytes int64, err error) {
 	if len(live) == 0 {
 		return 0, nil
 	}
+	db.inserted = start
 	err = db.mayWrite()
 	var results []store.Result
 	if err == nil {
