@@ -229,6 +229,30 @@ func TestDamagedWhileRunning(t *testing.T) {
 	}
 }
 
+// Other programs may copy the log into the database, write and read, through SQLite: that is no foreign hand, whether the
+// listener is busy meanwhile or not.
+func TestCheckpointsByOthers(t *testing.T) {
+	for _, pause := range []time.Duration{0, 10 * time.Millisecond, 700 * time.Millisecond} {
+		t.Run(fmt.Sprintf("agents that pause for %s", pause), func(t *testing.T) {
+			t.Parallel()
+			l := listenertest.New(t, binary, "")
+			l.Start(t)
+			a := startAgents(t, l, 4, pause)
+			modes := []string{"PASSIVE", "FULL", "RESTART", "TRUNCATE"}
+			for end := time.Now().Add(time.Duration(times(6, 120)) * time.Second); time.Now().Before(end); {
+				sqlitetest.Query(t, l.DBPath, "PRAGMA wal_checkpoint("+modes[rand.IntN(len(modes))]+")")
+				if rand.IntN(2) == 0 {
+					sqlitetest.Query(t, l.DBPath, "UPDATE profiling_data SET name = name WHERE id = (SELECT max(id) FROM profiling_data)")
+				}
+				time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
+			}
+			a.stop()
+			require.NotContains(t, l.Log.String(), "overwritten")
+			a.requireStored(t)
+		})
+	}
+}
+
 // Two listeners would divide what is sent between two queues and two purges: the second does not start. When the first is
 // killed the next starts at once.
 func TestSecondListener(t *testing.T) {

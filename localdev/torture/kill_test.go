@@ -3,6 +3,9 @@ package torture
 import (
 	"encoding/base64"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -60,7 +63,13 @@ func TestKilledWithALongLog(t *testing.T) {
 		require.Equal(t, 200, status, answer)
 	}
 	require.Error(t, l.Stop(syscall.SIGKILL))
-	end()
+	crashed := filepath.Join(t.TempDir(), "bitville.db")
+	for _, suffix := range []string{"", "-wal"} {
+		require.NoError(t, os.Rename(l.DBPath+suffix, crashed+suffix))
+		require.NoError(t, exec.Command("cp", crashed+suffix, l.DBPath+suffix).Run())
+	}
+	end() // with which SQLite tidies up, what it has open
+	require.NoError(t, os.Remove(l.DBPath+"-shm"))
 	database, log := size(t, l.DBPath), size(t, l.DBPath+"-wal")
 	start := time.Now()
 	l.Start(t)

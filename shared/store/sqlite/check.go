@@ -57,10 +57,8 @@ func checkFile(ctx context.Context, path string, info fs.FileInfo) error {
 	pool := openPool(path, "ro", 1)
 	defer pool.Close()
 	var application, version, tables int
-	var pages, size int64
 	err := pool.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
-		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema),
-		page_count, page_size FROM pragma_page_count, pragma_page_size`).Scan(&application, &version, &tables, &pages, &size)
+		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).Scan(&application, &version, &tables)
 	switch {
 	case extendedCode(err) == sqlite3.SQLITE_READONLY_ROLLBACK && wasEmpty(path):
 		return nil
@@ -70,10 +68,17 @@ func checkFile(ctx context.Context, path string, info fs.FileInfo) error {
 		return errors.New("is not a listener's database; name another file")
 	case version > schemaVersion:
 		return fmt.Errorf("was made by a newer version of the listener (schema %d, this one knows %d)", version, schemaVersion)
-	case wasCut(path, info.Size(), pages, size):
-		return errors.New("the database is damaged: another program has cut the file; keep it and its -wal, and restore a backup")
 	}
-	return nil
+	for range 3 { // a listener that runs may make it smaller, or its log begin anew, just then
+		var pages, size int64
+		if err := pool.QueryRowContext(ctx, "SELECT page_count, page_size FROM pragma_page_count, pragma_page_size").Scan(&pages, &size); err != nil {
+			return explain(err)
+		}
+		if !wasCut(path, pages, size) {
+			return nil
+		}
+	}
+	return errors.New("the database is damaged: another program has cut the file; keep it and its -wal, and restore a backup")
 }
 
 // wasEmpty tells whether the file had no table before the transaction that a power cut or a kill left unfinished: it was
@@ -91,10 +96,15 @@ func wasEmpty(path string) bool {
 	return err == nil && binary.BigEndian.Uint32(header[16:]) <= 1
 }
 
-// wasCut tells whether a database of so many pages lacks some: they are neither in the file, of size bytes, nor in its log.
-// SQLite looks at the file's size only when there is no log.
-func wasCut(path string, size, pages, pageSize int64) bool {
-	lacks := pages - size/pageSize
+// wasCut tells whether a database of so many pages lacks some: they are neither in the file nor in its log. SQLite looks at
+// the file's size only when there is no log.
+func wasCut(path string, pages, pageSize int64) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	inFile := info.Size() / pageSize
+	lacks := pages - inFile
 	if lacks <= neverWritten/pageSize {
 		return false
 	}
@@ -113,7 +123,7 @@ func wasCut(path string, size, pages, pageSize int64) bool {
 		if err != nil || f.salts != saltsAt(header[16:]) {
 			return lacks-int64(len(logged)) > neverWritten/pageSize
 		}
-		if int64(f.page) > size/pageSize {
+		if int64(f.page) > inFile {
 			logged[f.page] = true
 		}
 	}

@@ -16,7 +16,8 @@ var errForeign error = &store.Unavailable{
 	RetryAfter: 30 * time.Second,
 }
 
-// neverWritten is of how many bytes SQLite tolerates the lack: pages that a transaction took and gave back it does not write.
+// neverWritten is how many bytes of pages may be missing, as for SQLite itself: those that a transaction took and gave
+// back it does not write.
 const neverWritten = 64 << 10
 
 // watch tells whether a program that is not SQLite wrote to the database file, which would lose what the next
