@@ -9,7 +9,7 @@ RACE = $(if $(shell command -v "$$(go env CC)" 2>/dev/null),-race)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build install uninstall test torture lint bench benchparts fuzz sbom vuln deploy smoke
+.PHONY: help dev build install test torture lint bench fuzz audit deploy smoke
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,20 +23,12 @@ build: ## build bin/listener, one static binary
 install: ## install what was built as a service of systemd; [DESTDIR=… PREFIX=/usr/local]
 	@bash infra/systemd/install.sh install
 
-uninstall: ## take the service away, and leave its settings and records
-	@bash infra/systemd/install.sh uninstall
-
 test: lint ## lint, then all tests, with real PHP and PostgreSQL where they can be had
-	bash testdata/agents/install.sh
-	bash testdata/libsql/install.sh
-	bash testdata/sam/install.sh
-	bash testdata/pebble/install.sh
-	bash testdata/prometheus/install.sh
-	bash testdata/systemd/install.sh
+	bash testdata/tools/install.sh
 	go test $(RACE) -shuffle=on -timeout 15m ./...
 
 torture: ## the long form of the tests that try to make the listener lose a record, hours; [ARGS='-run Power']
-	bash testdata/libsql/install.sh
+	-bash testdata/tools/install.sh libsql
 	go test ./localdev/torture -count=1 -v -timeout 8h -long $(ARGS)
 
 lint: ## gofmt, go vet, staticcheck, and a tidy go.mod
@@ -46,11 +38,8 @@ lint: ## gofmt, go vet, staticcheck, and a tidy go.mod
 	go mod tidy -diff
 
 bench: ## measure the listener beside its peers, some ten minutes; [ARGS='-rounds 3 -only single -rows 1000000']
-	bash testdata/peers/install.sh
+	bash testdata/tools/install.sh bun wrk
 	go run ./testdata/peers/compare $(ARGS)
-
-benchparts: ## time the parts
-	go test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## let each fuzz test look for new inputs, 30 s each
 	for at in shared/record:FuzzScan shared/record:FuzzRecord shared/record:FuzzLines shared/record:FuzzCorrelationID \
@@ -58,15 +47,14 @@ fuzz: ## let each fuzz test look for new inputs, 30 s each
 		localdev/udp:FuzzDatagram shared/store/sqlite:FuzzStored shared/store/libsql:FuzzStored; do \
 		go test -run '^$$' -fuzz "^$${at#*:}\$$" -fuzztime 30s -fuzzminimizetime 1s ./$${at%:*} || exit 1; done
 
-sbom: build ## write bin/listener.cdx.json, what bin/listener is made of (CycloneDX), from the binary itself
+# The list is read from the binary itself, in CycloneDX. vuln.go.dev is asked about what is called.
+audit: build ## write bin/listener.cdx.json, what bin/listener is made of, and look for known vulnerabilities
 	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 bin -json -std -noserial -version '$(VERSION)' -output bin/listener.cdx.json bin/listener
-
-vuln: ## ask vuln.go.dev whether anything that is called has a known vulnerability
 	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 deploy: export SAM_CLI_TELEMETRY = 0
 deploy: ## build the Lambda functions and deploy them to AWS; infra/aws.md says what it needs
-	bash testdata/sam/install.sh
+	bash testdata/tools/install.sh sam
 	VERSION='$(VERSION)' .tools/sam/bin/sam build --build-in-source --parallel
 	.tools/sam/bin/sam deploy --guided
 

@@ -303,7 +303,7 @@ func requireAgents(t *testing.T) {
 	if err == nil && len(out) == 0 {
 		return
 	}
-	message := fmt.Sprintf("needs PHP and PostgreSQL 15, run: sudo bash testdata/agents/install.sh (%s %v)", out, err)
+	message := fmt.Sprintf("needs PHP and PostgreSQL 15, run: sudo bash testdata/tools/install.sh php postgres (%s %v)", out, err)
 	if os.Getenv("CI") == "true" {
 		t.Fatal(message)
 	}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the listener as a service of systemd, or takes it away: make install, make uninstall. Each thing that is done
+# Installs the listener as a service of systemd, or takes it away: make install, and bash infra/systemd/install.sh uninstall. Each thing that is done
 # is printed. Settings and records are never overwritten and never taken away.
 set -euo pipefail
 

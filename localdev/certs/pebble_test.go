@@ -32,7 +32,7 @@ func startPebble(t *testing.T, tlsPort string, validity time.Duration) *pebble {
 	t.Helper()
 	for _, name := range []string{"pebble", "pebble-challtestsrv"} {
 		if _, err := exec.LookPath(name); err != nil {
-			const how = "needs pebble, an ACME server: run 'sudo bash testdata/pebble/install.sh'"
+			const how = "needs pebble, an ACME server: run 'sudo bash testdata/tools/install.sh pebble'"
 			if os.Getenv("CI") == "true" {
 				t.Fatal(how)
 			}

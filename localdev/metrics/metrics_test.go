@@ -145,7 +145,7 @@ func promtool(t *testing.T, stdin string, args ...string) (out string, err error
 	t.Helper()
 	path, err := exec.LookPath("promtool")
 	if err != nil {
-		how := fmt.Sprintf("needs promtool: run 'sudo bash testdata/prometheus/install.sh' (%v)", err)
+		how := fmt.Sprintf("needs promtool: run 'sudo bash testdata/tools/install.sh promtool' (%v)", err)
 		if os.Getenv("CI") == "true" {
 			t.Fatal(how)
 		}

@@ -17,7 +17,7 @@ import (
 // TestPHP runs the README's example with real PHP, every warning of which would be printed.
 func TestPHP(t *testing.T) {
 	if out, err := exec.Command("php", "--version").CombinedOutput(); err != nil {
-		message := "needs PHP, run: sudo bash testdata/agents/install.sh (" + err.Error() + string(out) + ")"
+		message := "needs PHP, run: sudo bash testdata/tools/install.sh php (" + err.Error() + string(out) + ")"
 		if os.Getenv("CI") == "true" {
 			t.Fatal(message)
 		}

@@ -1,6 +1,6 @@
 """Prints, as a JSON array, the CloudFormation that AWS's own translator makes of each SAM template named.
 
-It runs offline and without an account, in the virtual environment that install.sh makes.
+It runs offline and without an account, in the virtual environment that testdata/tools/sam.sh makes.
 """
 
 import json

@@ -109,7 +109,7 @@ func waitFor(limit time.Duration, done func() bool) bool {
 	return false
 }
 
-// binary finds tursodb where testdata/libsql/install.sh puts it.
+// binary finds tursodb where testdata/tools/libsql.sh puts it.
 func binary(t testing.TB) string {
 	t.Helper()
 	_, file, _, _ := runtime.Caller(0)
@@ -117,7 +117,7 @@ func binary(t testing.TB) string {
 	if found, _ := filepath.Glob(filepath.Join(root, ".tools/turso@*/node_modules/@tursodatabase/cli-*/tursodb")); len(found) > 0 {
 		return found[0]
 	}
-	const how = "needs a libSQL server: run 'bash testdata/libsql/install.sh'"
+	const how = "needs a libSQL server: run 'bash testdata/tools/install.sh libsql'"
 	if os.Getenv("CI") == "true" {
 		t.Fatal(how)
 	}

@@ -1,4 +1,4 @@
-package listener_test
+package infra_test
 
 import (
 	"bytes"
@@ -15,23 +15,25 @@ import (
 	"github.com/bitville/listener/shared/config"
 )
 
-// output runs a program that must end well, and returns what it printed.
+// output runs a program that must end well, in the root, and returns what it printed.
 func output(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s %v:\n%s", name, args, out)
 	return string(out)
 }
 
 // tree lists the files below a folder, each with its mode.
-func tree(t *testing.T, root string) map[string]fs.FileMode {
+func tree(t *testing.T, dir string) map[string]fs.FileMode {
 	files := map[string]fs.FileMode{}
-	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		info, err := entry.Info()
-		files[strings.TrimPrefix(path, root)] = info.Mode()
+		files[strings.TrimPrefix(path, dir)] = info.Mode()
 		return err
 	}))
 	return files
@@ -39,48 +41,48 @@ func tree(t *testing.T, root string) map[string]fs.FileMode {
 
 func TestInstall(t *testing.T) {
 	const program = "/usr/bin/listener"
-	root := t.TempDir()
+	dest := t.TempDir()
 	built := filepath.Join(t.TempDir(), "listener")
 	output(t, "go", "build", "-o", built, "./localdev")
-	install := func(target string) string {
-		return output(t, "make", "--no-print-directory", target, "DESTDIR="+root, "PREFIX=/usr", "BINARY="+built)
+	install := func() string {
+		return output(t, "make", "--no-print-directory", "install", "DESTDIR="+dest, "PREFIX=/usr", "BINARY="+built)
 	}
-	settings := filepath.Join(root, "/etc/bitville/listener.env")
+	settings := filepath.Join(dest, "/etc/bitville/listener.env")
 	installed := map[string]fs.FileMode{
 		program: 0o755, "/usr/lib/systemd/system/bitville-listener.service": 0o644,
 		"/usr/lib/sysusers.d/bitville-listener.conf": 0o644, "/etc/bitville/listener.env": 0o600,
 	}
 
-	out := install("install")
-	require.Equal(t, installed, tree(t, root))
+	out := install()
+	require.Equal(t, installed, tree(t, dest))
 	for file := range installed {
-		require.Contains(t, out, "installing "+root+file+"\n", "it says what it does")
+		require.Contains(t, out, "installing "+dest+file+"\n", "it says what it does")
 	}
 	require.NotContains(t, out, "running", "with DESTDIR the machine is left alone")
 	require.Contains(t, out, "systemctl enable --now bitville-listener")
-	require.Contains(t, output(t, root+program, "help"), "usage: listener")
-	unit, err := os.ReadFile(filepath.Join(root, "/usr/lib/systemd/system/bitville-listener.service"))
+	require.Contains(t, output(t, dest+program, "help"), "usage: listener")
+	unit, err := os.ReadFile(filepath.Join(dest, "/usr/lib/systemd/system/bitville-listener.service"))
 	require.NoError(t, err)
 	require.Contains(t, string(unit), "\nExecStart="+program+" serve\n")
 
 	require.NoError(t, os.WriteFile(settings, []byte("BITVILLE_API_KEY_SHOP=precious\n"), 0o600))
-	out = install("install")
+	out = install()
 	require.Contains(t, out, "keeping    "+settings+"\n")
-	require.Equal(t, installed, tree(t, root))
+	require.Equal(t, installed, tree(t, dest))
 
-	database := filepath.Join(root, "/var/lib/bitville/bitville.db")
+	database := filepath.Join(dest, "/var/lib/bitville/bitville.db")
 	require.NoError(t, os.MkdirAll(filepath.Dir(database), 0o700))
 	require.NoError(t, os.WriteFile(database, []byte("records"), 0o600))
 	for range 2 {
-		out = install("uninstall")
-		require.Equal(t, map[string]fs.FileMode{"/etc/bitville/listener.env": 0o600, "/var/lib/bitville/bitville.db": 0o600}, tree(t, root))
+		out = output(t, "env", "DESTDIR="+dest, "PREFIX=/usr", "bash", "infra/systemd/install.sh", "uninstall")
+		require.Equal(t, map[string]fs.FileMode{"/etc/bitville/listener.env": 0o600, "/var/lib/bitville/bitville.db": 0o600}, tree(t, dest))
 		require.Contains(t, out, "rm -r "+filepath.Dir(settings)+" "+filepath.Dir(database))
 	}
 	kept, err := os.ReadFile(settings)
 	require.NoError(t, err)
 	require.Equal(t, "BITVILLE_API_KEY_SHOP=precious\n", string(kept))
 
-	missing, err := exec.Command("make", "install", "DESTDIR="+root, "BINARY="+built+"2").CombinedOutput()
+	missing, err := exec.Command("make", "-C", root, "install", "DESTDIR="+dest, "BINARY="+built+"2").CombinedOutput()
 	require.Error(t, err)
 	require.Contains(t, string(missing), "run make build first")
 }
@@ -89,13 +91,13 @@ func TestInstall(t *testing.T) {
 // from 0, the best, to 10.
 func TestUnit(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		const message = "needs systemd-analyze, run: sudo bash testdata/systemd/install.sh"
+		const message = "needs systemd-analyze, run: sudo bash testdata/tools/install.sh systemd"
 		if os.Getenv("CI") == "true" {
 			t.Fatal(message)
 		}
 		t.Skip(message)
 	}
-	unit, err := os.ReadFile("infra/systemd/bitville-listener.service")
+	unit, err := os.ReadFile("systemd/bitville-listener.service")
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "bitville-listener.service")
 	unit = bytes.Replace(unit, []byte("/usr/local/bin/listener"), []byte("/bin/true"), 1) // it looks for the program
@@ -107,7 +109,7 @@ func TestUnit(t *testing.T) {
 
 // The example names every setting, each as it is when it is not set, and a key is all that it lacks.
 func TestExampleOfSettings(t *testing.T) {
-	example, err := os.ReadFile("infra/systemd/listener.env.example")
+	example, err := os.ReadFile("systemd/listener.env.example")
 	require.NoError(t, err)
 	values := map[string]string{}
 	environ := []string{"BITVILLE_API_KEY_SHOP=0123456789abcdef"}

@@ -1,4 +1,4 @@
-package listener_test
+package infra_test
 
 import (
 	"debug/buildinfo"
@@ -16,7 +16,7 @@ import (
 
 // Every module that is linked into a program has its line in infra/licences.md, and no other has.
 func TestLicences(t *testing.T) {
-	page, err := os.ReadFile("infra/licences.md")
+	page, err := os.ReadFile("licences.md")
 	require.NoError(t, err)
 	var listed []string
 	for _, line := range regexp.MustCompile(`(?m)^\| (\S+\.\S+) \| \S.* \|$`).FindAllSubmatch(page, -1) {
@@ -24,7 +24,7 @@ func TestLicences(t *testing.T) {
 	}
 	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}",
 		"./localdev", "./functions/ingestphp/lambda", "./functions/ingestpostgres/lambda", "./functions/health/lambda", "./functions/retention/lambda")
-	list.Stderr = os.Stderr
+	list.Dir, list.Stderr = root, os.Stderr
 	linked, err := list.Output()
 	require.NoError(t, err)
 	modules := strings.Fields(string(linked))
@@ -37,7 +37,7 @@ func TestReproducibleBuild(t *testing.T) {
 	var programs [][]byte
 	for range 2 {
 		dir := t.TempDir()
-		copyTree(t, ".", dir)
+		copyTree(t, root, dir)
 		build := exec.Command("make", "-s", "build", "VERSION=v1.2.3")
 		build.Dir = dir
 		output, err := build.CombinedOutput()
@@ -48,7 +48,7 @@ func TestReproducibleBuild(t *testing.T) {
 		programs = append(programs, program)
 		info, err := buildinfo.ReadFile(path)
 		require.NoError(t, err)
-		require.NotEmpty(t, info.Deps, "what make sbom reads")
+		require.NotEmpty(t, info.Deps, "what make audit reads")
 		version, err := exec.Command(path, "version").Output()
 		require.NoError(t, err)
 		require.Contains(t, string(version), "v1.2.3")
@@ -59,18 +59,19 @@ func TestReproducibleBuild(t *testing.T) {
 // copyTree copies what a build reads.
 func copyTree(t *testing.T, from, to string) {
 	t.Helper()
-	require.NoError(t, filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+	tree := os.DirFS(from)
+	require.NoError(t, fs.WalkDir(tree, ".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case path != "." && entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "bin" || entry.Name() == "node_modules"):
-			return filepath.SkipDir
+			return fs.SkipDir
 		case entry.IsDir():
 			return os.MkdirAll(filepath.Join(to, path), 0o700)
 		case !slices.Contains([]string{".go", ".mod", ".sum", ".sql", ""}, filepath.Ext(path)):
 			return nil
 		}
-		content, err := os.ReadFile(path)
+		content, err := fs.ReadFile(tree, path)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package listener_test
+package infra_test
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package listener_test
+package infra_test
 
 // brokenTemplates are changes of template.yaml, each with a problem that must be reported: the first text
 // that the pattern matches is replaced.

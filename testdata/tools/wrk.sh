@@ -1,0 +1,5 @@
+# The load generator.
+used_by="make bench"
+
+there() { command -v wrk >/dev/null; }
+install() { debian wrk; }
