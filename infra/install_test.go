@@ -43,7 +43,7 @@ func TestInstall(t *testing.T) {
 	const program = "/usr/bin/listener"
 	dest := t.TempDir()
 	built := filepath.Join(t.TempDir(), "listener")
-	output(t, "go", "build", "-o", built, "./localdev")
+	output(t, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", built, "./localdev")
 	install := func() string {
 		return output(t, "make", "--no-print-directory", "install", "DESTDIR="+dest, "PREFIX=/usr", "BINARY="+built)
 	}

@@ -33,7 +33,9 @@ func Main(m *testing.M, binary *string, tags ...string) int {
 	}
 	defer os.RemoveAll(dir)
 	*binary = filepath.Join(dir, "listener")
-	build := exec.Command("go", "build", "-tags", strings.Join(tags, ","), "-o", *binary, "github.com/bitville/listener/localdev")
+	// As make build does: the tests run what is shipped, and its packages are compiled once for both.
+	build := exec.Command("go", "build", "-trimpath", "-tags", strings.Join(tags, ","), "-o", *binary, "github.com/bitville/listener/localdev")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		panic("build the listener: " + err.Error())
