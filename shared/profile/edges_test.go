@@ -32,6 +32,20 @@ func TestEdges(t *testing.T) {
 	require.InDelta(t, 6.5/10, p.KnownStacks, 1e-9, "all but strlen")
 }
 
+// TestCycles: time that goes in a circle is no more than the profile's, and the hot path ends where it meets itself.
+func TestCycles(t *testing.T) {
+	p := Parse([]byte(`{"a":{"ct":1,"wt":1000},"a==>b":{"ct":1,"wt":900},"b==>a":{"ct":1,"wt":800}}`))
+	require.Equal(t, []Function{
+		{Name: "a", Calls: 2, SelfMS: 0.9, TotalMS: 1},
+		{Name: "b", Calls: 1, SelfMS: 0.1, TotalMS: 0.9},
+	}, p.Functions)
+	require.Equal(t, []Step{{Name: "a", MS: 1, Callers: 2, Shared: true}, {Name: "b", MS: 0.9, Callers: 1, Shared: true}}, p.HotPath)
+
+	p = Parse([]byte(`{"f":{"ct":1,"wt":1000},"f==>g":{"ct":1,"wt":900},"g==>f@1":{"ct":1,"wt":800},"f@1==>g@1":{"ct":1,"wt":700}}`))
+	callers, _ := p.Butterfly("g")
+	require.Equal(t, []Call{{Name: "f", Calls: 2, MS: 0.9}}, callers, "no longer than g's total")
+}
+
 // TestDatabase: which functions wait for a database, and that one within another counts once.
 func TestDatabase(t *testing.T) {
 	for _, c := range []struct {
@@ -44,7 +58,7 @@ func TestDatabase(t *testing.T) {
 		{"PDO", `{"main()==>PDO::query":{"ct":2,"wt":3000},"main()==>PDOStatement::execute":{"ct":5,"wt":1000},"main()==>PDO::prepare":{"ct":5,"wt":500}}`, 4.5, true, 7, true},
 		{"a library's PDO", `{"main()==>Doctrine\\DBAL\\Driver\\PDO\\Statement::execute":{"ct":2,"wt":3000},"main()==>PDOWrapper::query":{"ct":1,"wt":1}}`, 0, false, 0, false},
 		{"pg and mysqli", `{"main()==>pg_query":{"ct":1,"wt":1000},"main()==>mysqli_query":{"ct":2,"wt":1000},"main()==>mysqli::query":{"ct":3,"wt":1000},"main()==>mysqli_stmt::execute":{"ct":4,"wt":1000}}`, 4, true, 10, true},
-		{"one in another", `{"main()==>mysqli_query":{"ct":1,"wt":2000},"mysqli_query==>mysqli_real_query":{"ct":1,"wt":1900}}`, 2, true, 1, true},
+		{"one in another", `{"main()==>mysqli_query":{"ct":1,"wt":2000},"mysqli_query==>mysqli_real_query":{"ct":1,"wt":1900},"main()":{"ct":1,"wt":9000}}`, 2, true, 1, true},
 		{"a root", `{"PDO::exec":{"ct":1,"wt":2000}}`, 2, true, 1, true},
 		{"fetched, never run", `{"main()==>PDOStatement::fetch":{"ct":1,"wt":2000}}`, 2, true, 0, true},
 		{"samples", `{"stacks":"a;PDO::query 3\na;pg_query;PDO::exec 2\na 9","period_ms":1}`, 5, true, 0, false},
@@ -85,6 +99,9 @@ func TestSpans(t *testing.T) {
 		{Name: "query", Calls: 2, SelfMS: 4, TotalMS: 5},
 		{Name: "fetch", Calls: 1, SelfMS: 1, TotalMS: 1},
 	}, p.Functions)
+
+	p = Parse([]byte(`{"spans":[` + spanText("a", "1", "", 0, 10) + `,` + spanText("b", "2", "", 0, 9) + `,` + spanText("b", "3", "2", 0, 8) + `]}`))
+	require.Equal(t, []Function{{Name: "a", Calls: 1, SelfMS: 10, TotalMS: 10}, {Name: "b", Calls: 2, SelfMS: 9, TotalMS: 9}}, p.Functions)
 }
 
 // TestOrigins: what a profile tells of whose code a function is, and where it tells nothing.

@@ -105,6 +105,7 @@ func TestNames(t *testing.T) {
 		{`caf\u00e9 \ud83d\ude00 \ud800x \ud800\u0041`, "café 😀 \ufffdx \ufffdA"},
 		{`</script><svg onload=1>`, `</script><svg onload=1>`},
 		{`\\new\\table \\\"q\\\"\b\f\t\u0041`, "\\new\\table \\\"q\\\"\b\f\tA"},
+		{`ends with \\\\`, `ends with \\`},
 		{`class@anonymous`, "class@anonymous"},
 		{`a@1x`, "a@1x"},
 		{`@1`, "@1"},

@@ -160,6 +160,8 @@ func TestTwins(t *testing.T) {
 	require.Equal(t, `Shop\Catalog\Connection::all`, callers[0].Name)
 	require.Equal(t, int64(10), callers[0].Calls)
 
+	p = Parse([]byte(`{"main()":{"ct":1,"wt":100},"main()==>f":{"ct":1,"wt":90},"f==>f@1":{"ct":1,"wt":80},"main()==>f@1":{"ct":1,"wt":1}}`))
+	require.Equal(t, int64(3), p.Functions[0].Calls, "f@1 has another caller, and is no builtin's second entry")
 	p = Parse([]byte(`{"main()":{"ct":1,"wt":100},"main()==>f":{"ct":1,"wt":90},"f==>f@1":{"ct":2,"wt":80},"f@1==>g":{"ct":2,"wt":10}}`))
 	f := p.Functions[0]
 	require.Equal(t, Function{Name: "f", Calls: 3, SelfMS: 0.08, TotalMS: 0.09}, f)

@@ -7,12 +7,12 @@ import (
 	"strconv"
 )
 
-// limit bounds each number that is read: a million years in milliseconds and 9 PB. Beyond it a float64 is no longer exact, sums
-// could overflow, and no profiler means it.
+// limit bounds each number that is read. No profiler means a larger one, and sums of larger ones could overflow.
 const limit = 1 << 53
 
-// cursor reads JSON in place, without building anything. The listener has checked the text before it stored it; so the
-// cursor is lenient, does not recurse, and at a text that it cannot read it goes to the end and is bad.
+// cursor reads JSON in place. It builds nothing and does not recurse, so that neither size nor depth of a text costs memory.
+// The listener has checked the text before it stored it: the cursor is lenient. At a text that it cannot read it goes to the
+// end and is bad.
 type cursor struct {
 	b       []byte
 	i       int
