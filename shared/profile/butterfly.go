@@ -15,7 +15,7 @@ type Call struct {
 }
 
 // Butterfly returns the callers and the callees of a function, the longest first; calls of a function by itself are in
-// neither. Spans have theirs in the order of Spans instead. It takes a look at the whole profile, some µs to ms.
+// neither. A profile of kind Spans has none: Spans are a tree already. Each call reads the whole profile, some µs to ms.
 func (p *Profile) Butterfly(function string) (callers, callees []Call) {
 	at := slices.IndexFunc(p.Functions, func(f Function) bool { return f.Name == function })
 	if at < 0 {

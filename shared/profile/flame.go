@@ -7,16 +7,16 @@ type Flame struct {
 	Boxes []Box `json:"boxes"` // each stands behind the box above it; siblings from left to right, the widest first
 	Rows  int   `json:"rows"`  // the deepest box's depth + 1
 
-	// Cut counts the nodes that are not drawn, CutMS is their self time. It is left blank in the graph, and no figure of a box that is
-	// drawn changes by it.
+	// Cut counts the boxes that are left out, and CutMS is the sum of their self times. Their place in the graph stays blank:
+	// the boxes that are drawn have the same figures with a cut and without.
 	Cut   int     `json:"cut"`
 	CutMS float64 `json:"cut_ms"`
 }
 
 // Box is one function in one stack.
 type Box struct {
-	X       float64 `json:"x"`     // left edge and
-	Width   float64 `json:"width"` // width as shares of the whole profile, 0 to 1
+	X       float64 `json:"x"`     // left edge, a share of the whole profile, 0 to 1
+	Width   float64 `json:"width"` // likewise
 	Depth   int     `json:"depth"` // 0 is the first row
 	Name    string  `json:"name"`
 	SelfMS  float64 `json:"self_ms"`

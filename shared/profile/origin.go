@@ -6,9 +6,11 @@ import "strings"
 type Origin string
 
 const (
-	Own     Origin = "own"     // its file is known and in no vendor folder
-	Vendor  Origin = "vendor"  // its file is in a vendor folder
-	Builtin Origin = "builtin" // PHP or an extension; in a profile of Edges from PECL xhprof a guess: a plain name that calls nothing
+	Own    Origin = "own"    // its file is known and in no vendor folder
+	Vendor Origin = "vendor" // its file is in a vendor folder
+	// Builtin is of PHP or an extension: tideways lists it twice, or it is a database function, or the profile names the files
+	// of others and none for it. In Edges of other profilers it is a guess: a function without namespace or class that calls nothing.
+	Builtin Origin = "builtin"
 )
 
 // guessOrigins sets the origins of functions whose profile names no files, and of those of Samples. twins says that the

@@ -6,7 +6,7 @@
 // that only samples have a flame graph.
 //
 // A profile comes from a stranger: Parse never fails and never panics. What makes no sense is left out and counted, and
-// each figure holds 0 <= self <= total <= the profile's total. The package knows no HTTP and no store.
+// 0 <= self <= total <= the profile's total always holds. The package knows no HTTP and no store.
 package profile
 
 import (
@@ -30,23 +30,23 @@ const (
 // NoFlameGraph tells the reader why a profile of kind Edges has no flame graph.
 const NoFlameGraph = "XHProf records which function called which, not whole stacks: a flame graph of it would be invented. Excimer samples whole stacks."
 
-// Profile is read only once parsed. All times are milliseconds.
+// Profile does not change once parsed: several goroutines may read it. All times are milliseconds.
 type Profile struct {
 	Kind  Kind
 	Notes []string // sentences for the reader: what is missing, left out, or assumed
 
-	// TotalMS is the time of the whole profile: of all its roots for Edges and Spans, of all samples for Samples. Spans
-	// that overlap count each.
+	// TotalMS is the time of the whole profile: the sum of its samples, or of its roots for Edges and Spans. Of root spans
+	// that overlap each counts.
 	TotalMS float64
 
-	// Functions have unique names and are ordered by self time, largest first, then by name. Those of Spans are the spans
+	// Functions have unique names. They are ordered by self time, largest first, then by name. For Spans they are the spans
 	// joined by name.
 	Functions []Function
 
 	// HotPath follows the longest call from the longest root. Spans have none.
 	HotPath []Step
 
-	// Spans is set for that kind only: each span stands before its children, siblings are ordered by start.
+	// Spans are there for that kind only. Each span stands before its children, and siblings are ordered by start.
 	Spans []Span
 
 	// KnownStacks is the share of self time, 0 to 1, that lies in functions with one known stack: one caller all the way
@@ -72,8 +72,8 @@ type Function struct {
 	// TotalMS is the time from its start to its end. A call within a call of the same function counts once.
 	TotalMS float64 `json:"total_ms"`
 
-	// The next three are totals as well, of Edges when the profile's HasCPU, HasMemory, HasPeak say so. Memory is what was
-	// allocated less what was freed, in bytes, and may be negative.
+	// The next three are totals as well. Only Edges have them, and only when the profile's HasCPU, HasMemory or HasPeak is
+	// set. Memory is what was allocated less what was freed, in bytes; it may be negative.
 	CPUMS           float64 `json:"cpu_ms,omitzero"`
 	MemoryBytes     int64   `json:"memory_bytes,omitzero"`
 	PeakMemoryBytes int64   `json:"peak_memory_bytes,omitzero"`

@@ -65,10 +65,10 @@ type speedscope struct {
 func parseSpeedscope(shared, profiles cursor) *Profile {
 	s := speedscope{treeBuilder: newTreeBuilder()}
 	s.readFrames(&shared)
-	perMS, counted := 0.0, false // units in a millisecond
+	counted := false
 	for range profiles.elements() {
 		var samples, weights, events *cursor
-		unit := "none"
+		unit, perMS := "none", 1.0 // units in a millisecond
 		for name := range profiles.members() {
 			value := profiles
 			switch string(name) {
@@ -90,11 +90,10 @@ func parseSpeedscope(shared, profiles cursor) *Profile {
 		case "microseconds":
 			perMS = 1e3
 		case "milliseconds":
-			perMS = 1
 		case "seconds":
 			perMS = 1e-3
 		case "none":
-			perMS, counted = 1, true
+			counted = true
 		default:
 			return unknown("The profile's unit is " + strconv.Quote(clip(unit)) + ", which is no time.")
 		}
