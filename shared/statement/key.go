@@ -19,8 +19,10 @@ func Key(queryID string, nested bool, text string) string {
 		return "q" + strconv.FormatInt(n, 10)
 	}
 	var sum [8]byte
+	var digits [16]byte
 	binary.BigEndian.PutUint64(sum[:], hash(text))
-	return hex.EncodeToString(sum[:])
+	hex.Encode(digits[:], sum[:])
+	return string(digits[:])
 }
 
 // FNV-1a. It need not resist forgery: who forges a collision joins two statements of their own project.
