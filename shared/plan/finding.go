@@ -170,7 +170,7 @@ func (p *Plan) spilled(i int) (text, advice string) {
 	case n.Type == "Hash Join" && p.hashSpilled(i):
 		return "", ""
 	case n.OnDisk:
-		how = fmt.Sprintf("sorted %s kB on disk (%s)", count(n.SortSpace), n.SortMethod)
+		how = fmt.Sprintf("sorted %s kB on disk (%s)", count(n.SortSpace), clip(n.SortMethod, 40))
 	case n.HashBatches > 1 && n.DiskUsage > 0:
 		how = fmt.Sprintf("wrote %s kB to disk in %s batches", count(n.DiskUsage), count(n.HashBatches))
 	case n.HashBatches > 1:

@@ -63,6 +63,7 @@ func TestRules(t *testing.T) {
 		{"spilled sort", node(`Sort est=1 act=1 x=1 ms=1 temp=10`, scan(small)), "", "spilled 1 1"},
 		{"spilled: the nodes above are not meant", node("Limit est=1 act=1 x=1 ms=3 temp=10", node("Gather as=Outer est=1 act=1 x=1 ms=2 temp=10", node("Sort as=Outer est=1 act=1 x=1 ms=1 temp=10"))), "", "spilled 1 1"},
 		{"spilled hash", node("Hash Join est=1 act=1 x=1 ms=3 temp=30", scan("as=Outer "+small), node("Hash as=Inner est=1 act=1 x=1 ms=1 temp=10 batches=4")), "", "spilled 1 1"},
+		{"spilled: less than what is below", node("Limit est=1 act=1 x=1 ms=2 temp=5", node("Sort as=Outer est=1 act=1 x=1 ms=1 temp=10")), "", "spilled 1 1"},
 		{"one batch", node("Hash est=1 act=1 x=1 ms=1 batches=1"), "", ""},
 
 		{"nested loop", node("Nested Loop join=Inner est=1000 act=1000 x=1 ms=4.9", scan("as=Outer est=1000 act=1000 x=1 ms=1"), node("Index Scan as=Inner index=i on=u est=1 act=1 x=1000 ms=0.003")), "", "nested_loop 1 3"},

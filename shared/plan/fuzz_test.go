@@ -62,6 +62,10 @@ func FuzzPlan(f *testing.F) {
 			if got := Mask(plan[:cut]); strings.Contains(got, marker) {
 				t.Fatalf("%q is masked as %q", plan[:cut], got)
 			}
+			text, err := json.Marshal(map[string]string{"text": strings.ToValidUTF8(plan[:cut], "")})
+			if got := Mask(string(text)); err != nil || strings.Contains(got, marker) {
+				t.Fatalf("%q is masked as %q", text, got)
+			}
 		}
 	})
 }

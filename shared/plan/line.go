@@ -34,7 +34,7 @@ func (p *Plan) Lines(values bool) []Line {
 	lines := make([]Line, len(p.Nodes))
 	for i := range p.Nodes {
 		n := &p.Nodes[i]
-		l := Line{Node: i, Depth: n.Depth, Label: n.Subplan, Text: n.Name(), Marks: marks[i], Details: n.details()}
+		l := Line{Node: i, Depth: n.Depth, Label: clip(n.Subplan, 300), Text: n.Name(), Marks: marks[i], Details: n.details()}
 		if n.Timed {
 			l.ExclusiveMS, l.Share = &n.ExclusiveMS, &n.Share
 		}
@@ -70,7 +70,7 @@ func (n *Node) details() (all []string) {
 		if n.OnDisk {
 			where = "on disk"
 		}
-		add("%s, %s kB %s", n.SortMethod, count(n.SortSpace), where)
+		add("%s, %s kB %s", clip(n.SortMethod, 40), count(n.SortSpace), where)
 	}
 	if n.HashBatches > 1 {
 		add("%s batches", count(n.HashBatches))

@@ -37,7 +37,7 @@ func Mask(plan string) string {
 		} else if settings || holdsName(key) {
 			b.WriteString(raw)
 		} else {
-			b.WriteString(maskString(raw))
+			b.WriteString(maskString(raw, key))
 		}
 	}
 	return b.String()
@@ -49,12 +49,15 @@ func holdsName(key string) bool {
 }
 
 // maskString masks a JSON string, which the end of the text may have cut.
-func maskString(raw string) string {
+func maskString(raw, key string) string {
 	text, ok := unquote(raw)
 	if !ok {
 		return `"?"`
 	}
 	mask := masked(text)
+	if key == "text" { // a plan that the log cut off
+		mask = Mask(text)
+	}
 	if mask == text {
 		return raw
 	}

@@ -25,6 +25,7 @@ func TestMask(t *testing.T) {
 		{"no JSON string", "{\"Filter\":\"\\x'sec\x00", `{"Filter":"?"`},
 		{"text format", "Seq Scan on t  (cost=0.00..1.50 rows=1)\n  Filter: (\"A\" = 'sec')", "Seq Scan on t  (cost=?.?? rows=?)\n  Filter: (A = ?)"},
 		{"YAML", "Filter: \"(a = 'sec')\"", "Filter: (a = ?)"},
+		{"cut off by the log", `{"text":"{\"Filter\": \"(a = 'sec"}`, `{"text":"{\"Filter\": \"(a = ?\""}`},
 		{"nothing", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -23,7 +23,7 @@ type Plan struct {
 	Findings []Finding // what is wrong, most milliseconds first
 	Notes    []string  // sentences: why there is no tree, what was cut
 	Query    string    // Query Text as it was sent, with its literals; "" when it is missing
-	Text     string    // a plan that the log cut off, as it was sent, with its literals
+	Text     string    // a plan that the log cut off, as it was sent; Mask hides its literals
 	Settings []Setting // what differed from the server's defaults
 
 	Timed       bool    // there are times: ANALYZE ran, with TIMING

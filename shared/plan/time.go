@@ -22,6 +22,9 @@ func (p *Plan) relate() {
 			above.hash = i
 		}
 	}
+	for i := range p.Nodes {
+		p.Nodes[i].OwnTemp = max(p.Nodes[i].OwnTemp, 0) // its children's sums may be more than its own
+	}
 }
 
 // times computes TotalMS, ExclusiveMS and Share as pev2 does, so that the figures are those that people know:

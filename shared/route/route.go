@@ -45,6 +45,7 @@ func fromURI(uri string) string {
 		return strings.Join(words, " ")
 	}
 	var b strings.Builder
+	b.Grow(min(len(uri), 2*maxBytes))
 	for s := range strings.SplitSeq(uri[1:], "/") {
 		s, _, _ = strings.Cut(s, ";") // matrix parameters
 		b.WriteByte('/')
@@ -96,7 +97,7 @@ func varies(s string) bool {
 		digit, letter := '0' <= c && c <= '9', isLetter(c)
 		hasDigit = hasDigit || digit
 		isHex = isHex && (digit || letter && c|0x20 <= 'f')
-		isNumber = isNumber && (digit || strings.IndexByte("-+.,:_", c) >= 0)
+		isNumber = isNumber && (digit || c == '-' || c == '+' || c == '.' || c == ',' || c == ':' || c == '_')
 		if !digit && !letter {
 			run, runHasDigit = 0, false
 			continue

@@ -15,8 +15,10 @@ import (
 // id: a 64-bit hash as 16 hexadecimal digits. For the hash, literals, numbers and $1 are one placeholder, (?, ?) and
 // (?), (?) are (?), words are in lower case, comments, white space and a last semicolon are out.
 func Key(queryID string, nested bool, text string) string {
-	if n, err := strconv.ParseInt(queryID, 10, 64); err == nil && n != 0 && !nested {
-		return "q" + strconv.FormatInt(n, 10)
+	if queryID != "" && !nested {
+		if n, err := strconv.ParseInt(queryID, 10, 64); err == nil && n != 0 {
+			return "q" + strconv.FormatInt(n, 10)
+		}
 	}
 	var sum [8]byte
 	var digits [16]byte

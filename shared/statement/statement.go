@@ -6,8 +6,9 @@
 // literal, and ID takes nothing for a comment that stands in a literal. Literals are read as with
 // standard_conforming_strings on, which is PostgreSQL's default since 9.1.
 //
-// One lexer serves all three. A library for Mask alone would have the two disagree about what a literal is, where
-// agreement is the point: two texts that look the same when masked are one statement.
+// One lexer serves all three, so that they agree about what a literal is: texts that look the same when masked are one
+// statement. A library for Mask alone would not: go-sqllexer 0.2.4 reads a backslash as an escape in any literal, shows
+// secret in 'C:\', 'secret', keeps literals in comments, and leaves $1.
 package statement
 
 import "strings"
