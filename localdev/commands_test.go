@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,15 +75,19 @@ func TestDev(t *testing.T) {
 	}
 }
 
+// agedRecord is the n-th of many records that are two hours old.
+func agedRecord(n int) string {
+	return regexp.MustCompile(`"timestamp":\d+`).ReplaceAllString(phpRecord(n), fmt.Sprintf(`"timestamp":%d`, time.Now().Add(-2*time.Hour).Unix()))
+}
+
 // `listener purge` works beside a running listener, on the same database.
 func TestPurgeByHand(t *testing.T) {
 	l := startListener(t)
 	for n := range 3 {
-		status, answer := l.Post(strings.NewReader(phpRecord(n)))
+		status, answer := l.Post(strings.NewReader(agedRecord(n)))
 		require.Equal(t, 200, status, answer)
 	}
-	time.Sleep(1100 * time.Millisecond) // timestamps are whole seconds: they must be older than one
-	out, err := command(t, l.env("BITVILLE_RETENTION=1s"), "purge")
+	out, err := command(t, l.env("BITVILLE_RETENTION=1h"), "purge")
 	require.NoError(t, err, out)
 	var line struct {
 		Msg         string
@@ -121,20 +126,21 @@ func TestShow(t *testing.T) {
 func TestShowFromAServer(t *testing.T) {
 	server := libsqltest.Start(t)
 	l := startListener(t, "BITVILLE_DB_PATH=", "BITVILLE_DB_URL="+server.URL)
-	status, answer := l.Post(strings.NewReader(phpRecord(7)))
+	status, answer := l.Post(strings.NewReader(agedRecord(7)))
 	require.Equal(t, 200, status, answer)
 	out, err := command(t, []string{"BITVILLE_DB_URL=" + server.URL}, "show", "00000000-0000-4000-8000-000000000007")
 	require.NoError(t, err, out)
 	require.Contains(t, out, `"name":"/page/7","profiling_data":{"main()":{"wt":7}}}`)
-	out, err = command(t, []string{"BITVILLE_DB_URL=" + server.URL, "BITVILLE_RETENTION=1ns"}, "purge")
+	out, err = command(t, []string{"BITVILLE_DB_URL=" + server.URL, "BITVILLE_RETENTION=1h"}, "purge")
 	require.NoError(t, err, out)
-	require.Contains(t, out, `"rows_deleted":1`)
+	require.Contains(t, out, `"rows_deleted":1,`)
 }
 
 func TestUsage(t *testing.T) {
 	out, err := command(t, nil, "help")
 	require.NoError(t, err)
 	require.Equal(t, usage, out)
+	require.Regexp(t, `UDP[^\n]*libSQL`, out)
 	out, err = command(t, nil, "version")
 	require.NoError(t, err)
 	require.NotEmpty(t, strings.TrimSpace(out))

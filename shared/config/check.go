@@ -39,14 +39,31 @@ func remoteDatabase(c *Config) error {
 // check tells what no single variable's type can, and fills in what follows from other settings. set holds the
 // variables that are set and could be read.
 func (c *Config) check(set map[string]string) (warnings []string, problems []error) {
-	if c.DBURL != "" {
-		if err := checkURL(c.DBURL); err != nil {
-			problems = append(problems, fmt.Errorf("BITVILLE_DB_URL %w", err))
+	wrong := func(name string, err error) {
+		problems = append(problems, fmt.Errorf("%s %w", name, err))
+		c.clear(name)
+	}
+	for _, text := range []struct {
+		name, value string
+		check       func(string) error
+	}{
+		{"BITVILLE_DB_PATH", c.DBPath, checkDBPath},
+		{"BITVILLE_DB_URL", c.DBURL, checkURL},
+		{"BITVILLE_DB_AUTH_TOKEN", string(c.DBAuthToken), checkToken},
+		{"BITVILLE_TLS_CERT_PATH", c.TLSCertPath, checkPath},
+		{"BITVILLE_TLS_KEY_PATH", c.TLSKeyPath, checkPath},
+		{"BITVILLE_ACME_CACHE_DIR", c.ACMECacheDir, checkPath},
+	} {
+		if text.value == "" {
+			continue
+		}
+		if err := text.check(text.value); err != nil {
+			wrong(text.name, err)
 		}
 	}
 	warnings = append(warnings, c.settleACME(set)...)
 	right := map[string]bool{
-		"BITVILLE_RETENTION":                c.Retention > 0,
+		"BITVILLE_RETENTION":                c.Retention >= leastRetention,
 		"BITVILLE_LISTEN_ADDR":              isAddress(c.ListenAddr),
 		"BITVILLE_UDP_ADDR":                 isAddress(c.UDPAddr),
 		"BITVILLE_METRICS_ADDR":             isAddress(c.MetricsAddr),
@@ -54,19 +71,20 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 		"BITVILLE_ACME_EMAIL":               isEmail(c.ACMEEmail),
 		"BITVILLE_ACME_DIRECTORY_URL":       isHTTPS(c.ACMEDirectoryURL),
 		"BITVILLE_MAX_CONNECTIONS":          c.MaxConnections >= 16,
-		"BITVILLE_MAX_BODY_BYTES":           0 < c.MaxBodyBytes && c.MaxBodyBytes <= record.MaxBody,
+		"BITVILLE_MAX_BODY_BYTES":           leastBody <= c.MaxBodyBytes && c.MaxBodyBytes <= record.MaxBody,
 		"BITVILLE_AUTH_FAILURES_PER_MINUTE": c.AuthFailuresPerMinute > 0,
 	}
 	eachField(func(field reflect.StructField, name string) {
 		if ok, has := right[name]; has && !ok && set[name] != "" {
-			problems = append(problems, fmt.Errorf("%s is %q: set %s", name, set[name], field.Tag.Get("like")))
+			wrong(name, fmt.Errorf("is %q: set %s", set[name], field.Tag.Get("like")))
 		}
 	})
-	files := c.TLSCertPath != "" || c.TLSKeyPath != ""
+	warnings = append(warnings, c.doubts(set)...)
+	files := set["BITVILLE_TLS_CERT_PATH"]+set["BITVILLE_TLS_KEY_PATH"] != ""
 	switch {
-	case files && len(c.ACMEDomains) > 0:
+	case files && set["BITVILLE_ACME_DOMAINS"] != "":
 		problems = append(problems, errors.New("BITVILLE_ACME_DOMAINS and BITVILLE_TLS_CERT_PATH or BITVILLE_TLS_KEY_PATH are both set: a certificate comes by ACME or from files"))
-	case files && (c.TLSCertPath == "" || c.TLSKeyPath == ""):
+	case files && (set["BITVILLE_TLS_CERT_PATH"] == "" || set["BITVILLE_TLS_KEY_PATH"] == ""):
 		problems = append(problems, errors.New("BITVILLE_TLS_CERT_PATH and BITVILLE_TLS_KEY_PATH go together: set both or neither"))
 	}
 	if c.MetricsAddr != "" && right["BITVILLE_METRICS_ADDR"] {
@@ -83,6 +101,15 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 	return warnings, problems
 }
 
+// clear makes a setting that is wrong empty, where it is one that names something to be looked at.
+func (c *Config) clear(name string) {
+	eachField(func(field reflect.StructField, known string) {
+		if kind := field.Type.Kind(); known == name && (kind == reflect.String || kind == reflect.Slice) {
+			reflect.ValueOf(c).Elem().FieldByIndex(field.Index).SetZero()
+		}
+	})
+}
+
 // checkURL tells what is wrong with a database's URL, without repeating it: a token may be in it.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
@@ -93,7 +120,7 @@ func checkURL(text string) error {
 		return errors.New("must begin with libsql://, https:// or http://; a file is set with BITVILLE_DB_PATH")
 	case u.Hostname() == "":
 		return errors.New("names no host: set one such as libsql://bitville-yours.turso.io")
-	case u.User != nil || u.RawQuery != "":
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("must hold nothing but the server's address; a token is set with BITVILLE_DB_AUTH_TOKEN")
 	}
 	return nil
@@ -153,9 +180,13 @@ func isHTTPS(text string) bool {
 // isAddress tells whether a text is host:port as net.Listen takes it. A port by name is not, for what that means
 // hangs on the machine.
 func isAddress(text string) bool {
-	_, port, err := net.SplitHostPort(text)
+	host, port, err := net.SplitHostPort(text)
 	_, portErr := strconv.ParseUint(port, 10, 16)
-	return err == nil && portErr == nil
+	_, ipErr := netip.ParseAddr(host)
+	odd := func(r rune) bool {
+		return !strings.ContainsRune("-._", r) && (r < '0' || r > '9') && (r|' ' < 'a' || r|' ' > 'z')
+	}
+	return err == nil && portErr == nil && (ipErr == nil || !strings.ContainsFunc(host, odd))
 }
 
 func isLoopback(address string) bool {

@@ -27,7 +27,7 @@ type Config struct {
 	DBURL                 string           `env:"BITVILLE_DB_URL" doc:"The libSQL server, libsql://, https:// or http://, instead of a file. The only choice on AWS Lambda"`
 	DBAuthToken           auth.Secret      `env:"BITVILLE_DB_AUTH_TOKEN" doc:"The token that the libSQL server asks for"`
 	DBSynchronous         string           `env:"BITVILLE_DB_SYNCHRONOUS" envDefault:"NORMAL" one:"NORMAL FULL" doc:"What a power cut may cost: NORMAL the last second, FULL nothing"`
-	Retention             time.Duration    `env:"BITVILLE_RETENTION" envDefault:"168h" like:"a Go duration above 0, such as 168h" doc:"How long records are kept, by their timestamp; older ones are refused, and purged every hour"`
+	Retention             time.Duration    `env:"BITVILLE_RETENTION" envDefault:"168h" like:"a Go duration of a minute at least, such as 168h" doc:"How long records are kept, by their timestamp; older ones are refused, and purged every hour"`
 	ListenAddr            string           `env:"BITVILLE_LISTEN_ADDR" only:"listener" envDefault:":8443" like:"host:port with the port's number, such as :8443" doc:"Where HTTPS is served, host:port"`
 	UDPAddr               string           `env:"BITVILLE_UDP_ADDR" only:"listener" like:"host:port with the port's number, such as :8443" doc:"Where records are taken over UDP, host:port; off when it is not set. The port may be that of HTTPS"`
 	TLSCertPath           string           `env:"BITVILLE_TLS_CERT_PATH" only:"listener" doc:"The certificate chain, PEM. Without it a self-signed pair is made beside the database, or in the working folder when that is a server, and kept"`
@@ -37,7 +37,7 @@ type Config struct {
 	ACMEDirectoryURL      string           `env:"BITVILLE_ACME_DIRECTORY_URL" only:"listener" envDefault:"https://acme-v02.api.letsencrypt.org/directory" like:"an https:// URL, such as https://acme-v02.api.letsencrypt.org/directory" doc:"The authority's ACME directory"`
 	ACMECacheDir          string           `env:"BITVILLE_ACME_CACHE_DIR" only:"listener" doc:"The folder that keeps the ACME account and certificates. Without it acme beside the database, or in the working folder when that is a server"`
 	MaxConnections        int              `env:"BITVILLE_MAX_CONNECTIONS" only:"listener" envDefault:"4096" like:"a whole number, at least 16, such as 4096" doc:"How many connections are served at one time, at most three in four of them for one client address (IPv6: a /64). Beyond that a new one takes the place of the one that has asked nothing for longest, at least three seconds, or is refused"`
-	MaxBodyBytes          int64            `env:"BITVILLE_MAX_BODY_BYTES" only:"ingest" envDefault:"4194304" like:"a whole number of bytes above 0 and at most 33554432, such as 4194304" doc:"The largest request body on the wire, in bytes; at most 33554432, which is the limit once decompressed"`
+	MaxBodyBytes          int64            `env:"BITVILLE_MAX_BODY_BYTES" only:"ingest" envDefault:"4194304" like:"a whole number of bytes from 1024 to 33554432, such as 4194304" doc:"The largest request body on the wire, in bytes; at most 33554432, which is the limit once decompressed"`
 	AuthFailuresPerMinute int              `env:"BITVILLE_AUTH_FAILURES_PER_MINUTE" only:"ingest" envDefault:"100" like:"a whole number above 0, such as 100" doc:"How many requests without a valid key a client address (IPv6: a /64) may send in a minute; more are answered 429. A valid key is never held up"`
 	TrustedProxies        clientip.Proxies `env:"BITVILLE_TRUSTED_PROXIES" only:"ingest" like:"addresses and CIDRs with commas between them, such as 127.0.0.1,10.0.0.0/8" doc:"The reverse proxies whose X-Forwarded-For is believed, addresses and CIDRs with commas between them. Without it no header is"`
 	MetricsAddr           string           `env:"BITVILLE_METRICS_ADDR" only:"listener" like:"host:port with the port's number, such as 127.0.0.1:9464" doc:"Where /metrics (Prometheus) and /debug/pprof/ are served, without a key and over plain HTTP, host:port such as 127.0.0.1:9464; off when it is not set"`
@@ -46,7 +46,8 @@ type Config struct {
 }
 
 // Load reads the settings of the one-process listener from environ, which has the form of os.Environ. An
-// empty variable counts as not set, but for a key's. The error joins every problem; warnings are for the log.
+// empty variable counts as not set, but for a key's. A secret may stand in a file, see fileSuffix. The error joins every
+// problem, and what is wrong is then empty in cfg, so that the rest can be looked at; warnings are for the log.
 func Load(environ []string) (cfg Config, warnings []string, err error) {
 	return load(environ, reader{listener: true, ingest: true, database: oneDatabase})
 }
@@ -73,21 +74,31 @@ type reader struct {
 func load(environ []string, by reader) (cfg Config, warnings []string, err error) {
 	vars := make(map[string]string)
 	for _, v := range environ {
-		if name, value, _ := strings.Cut(v, "="); strings.HasPrefix(name, "BITVILLE_") {
+		name, value, _ := strings.Cut(v, "=")
+		switch {
+		case strings.HasPrefix(name, "BITVILLE_"):
 			vars[name] = value
+		case strings.HasPrefix(strings.ToUpper(name), "BITVILLE_"): // names are upper case
+			warnings = append(warnings, unknown(name))
 		}
 	}
-	var problems []error
+	problems := readFiles(vars, func(secret string) bool { return by.ingest || !isKeys(secret) })
 	if by.ingest {
-		cfg.Keys, warnings, problems = readKeys(vars)
+		keys, more, wrong := readKeys(vars, len(problems) > 0)
+		cfg.Keys = keys
+		warnings = append(warnings, more...)
+		problems = append(problems, wrong...)
 	}
 	set, more := by.settings(vars)
 	warnings = append(warnings, more...)
+	problems = append(problems, unquoted(set)...)
 	problems = append(problems, checkChoices(set)...)
 	if err := env.ParseWithOptions(&cfg, env.Options{Environment: set}); err != nil {
 		problems = append(problems, named(err, set)...)
 	}
-	problems = append(problems, by.database(&cfg))
+	if !slices.ContainsFunc(problems, isOfDatabase) {
+		problems = append(problems, by.database(&cfg))
+	}
 	more, wrong := cfg.check(set)
 	warnings = append(warnings, more...)
 	problems = append(problems, wrong...)
@@ -145,7 +156,11 @@ func named(err error, set map[string]string) (problems []error) {
 			if parse.Type == reflect.TypeFor[clientip.Proxies]() {
 				what = fmt.Sprintf("%s: %v", name, parse.Err) // says which entry is wrong
 			}
-			err = fmt.Errorf("%s: set %s", what, field.Tag.Get("like"))
+			hint := ""
+			if name == "BITVILLE_RETENTION" {
+				hint = durationHint(set[name])
+			}
+			err = fmt.Errorf("%s: set %s%s", what, field.Tag.Get("like"), hint)
 			delete(set, name)
 		}
 		problems = append(problems, err)

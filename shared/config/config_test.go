@@ -86,6 +86,7 @@ var together = map[string][]string{
 	"BITVILLE_ACME_DIRECTORY_URL": {"BITVILLE_ACME_DOMAINS=a.example", "BITVILLE_LISTEN_ADDR=:443"},
 	"BITVILLE_ACME_CACHE_DIR":     {"BITVILLE_ACME_DOMAINS=a.example", "BITVILLE_LISTEN_ADDR=:443"},
 	"BITVILLE_DB_URL":             {"BITVILLE_DB_PATH="},
+	"BITVILLE_DB_AUTH_TOKEN":      {"BITVILLE_DB_PATH=", "BITVILLE_DB_URL=libsql://db.example"},
 }
 
 func TestEveryVariableIsRead(t *testing.T) {
@@ -128,15 +129,19 @@ func TestEveryChoice(t *testing.T) {
 func TestBadValues(t *testing.T) {
 	const (
 		pair     = "BITVILLE_TLS_CERT_PATH and BITVILLE_TLS_KEY_PATH go together: set both or neither"
-		duration = "set a Go duration above 0, such as 168h"
-		bytes    = "set a whole number of bytes above 0 and at most 33554432, such as 4194304"
+		duration = "set a Go duration of a minute at least, such as 168h"
+		bytes    = "set a whole number of bytes from 1024 to 33554432, such as 4194304"
 	)
 	for _, c := range []struct{ set, message string }{
 		{"BITVILLE_DB_SYNCHRONOUS=OFF", `BITVILLE_DB_SYNCHRONOUS is "OFF": set one of NORMAL, FULL`},
 		{"BITVILLE_DB_SYNCHRONOUS=normal", `BITVILLE_DB_SYNCHRONOUS is "normal": set one of NORMAL, FULL`},
 		{"BITVILLE_DB_SYNCHRONOUS=NORMAL FULL", `BITVILLE_DB_SYNCHRONOUS is "NORMAL FULL": set one of NORMAL, FULL`},
-		{"BITVILLE_RETENTION=7d", `BITVILLE_RETENTION is "7d": ` + duration},
-		{"BITVILLE_RETENTION=168", `BITVILLE_RETENTION is "168": ` + duration},
+		{"BITVILLE_RETENTION=7d", `BITVILLE_RETENTION is "7d": ` + duration + " (7 days are 168h)"},
+		{"BITVILLE_RETENTION=168", `BITVILLE_RETENTION is "168": ` + duration + " (the unit is missing: 168h are 168 hours)"},
+		{"BITVILLE_RETENTION=2 weeks", `BITVILLE_RETENTION is "2 weeks": ` + duration + " (2 weeks are 336h)"},
+		{"BITVILLE_RETENTION=30D", `BITVILLE_RETENTION is "30D": ` + duration + " (30 days are 720h)"},
+		{"BITVILLE_RETENTION=1ns", `BITVILLE_RETENTION is "1ns": ` + duration},
+		{"BITVILLE_RETENTION=59s", `BITVILLE_RETENTION is "59s": ` + duration},
 		{"BITVILLE_RETENTION=0", `BITVILLE_RETENTION is "0": ` + duration},
 		{"BITVILLE_RETENTION=0s", `BITVILLE_RETENTION is "0s": ` + duration},
 		{"BITVILLE_RETENTION=-1h", `BITVILLE_RETENTION is "-1h": ` + duration},
@@ -145,6 +150,7 @@ func TestBadValues(t *testing.T) {
 		{"BITVILLE_TLS_CERT_PATH=/tls/cert.pem", pair},
 		{"BITVILLE_TLS_KEY_PATH=/tls/key.pem", pair},
 		{"BITVILLE_MAX_BODY_BYTES=0", `BITVILLE_MAX_BODY_BYTES is "0": ` + bytes},
+		{"BITVILLE_MAX_BODY_BYTES=1023", `BITVILLE_MAX_BODY_BYTES is "1023": ` + bytes},
 		{"BITVILLE_MAX_BODY_BYTES=-1", `BITVILLE_MAX_BODY_BYTES is "-1": ` + bytes},
 		{"BITVILLE_MAX_BODY_BYTES=4MiB", `BITVILLE_MAX_BODY_BYTES is "4MiB": ` + bytes},
 		{"BITVILLE_MAX_BODY_BYTES=1e6", `BITVILLE_MAX_BODY_BYTES is "1e6": ` + bytes},
@@ -192,9 +198,9 @@ func TestEveryProblemIsToldAtOnce(t *testing.T) {
 				`BITVILLE_DB_SYNCHRONOUS is "OFF": set one of NORMAL, FULL`,
 				`BITVILLE_LOG_LEVEL is "loud": set one of debug, info, warn, error`,
 				`BITVILLE_LOG_FORMAT is "xml": set one of text, json`,
-				`BITVILLE_RETENTION is "never": set a Go duration above 0, such as 168h`,
+				`BITVILLE_RETENTION is "never": set a Go duration of a minute at least, such as 168h`,
 				noDB,
-				`BITVILLE_MAX_BODY_BYTES is "-1": set a whole number of bytes above 0 and at most 33554432, such as 4194304`,
+				`BITVILLE_MAX_BODY_BYTES is "-1": set a whole number of bytes from 1024 to 33554432, such as 4194304`,
 				"BITVILLE_TLS_CERT_PATH and BITVILLE_TLS_KEY_PATH go together: set both or neither",
 				`BITVILLE_LISTEN_ADDR is ":https": set host:port with the port's number, such as :8443`,
 				`BITVILLE_UDP_ADDR is "8443": set host:port with the port's number, such as :8443`,

@@ -95,7 +95,7 @@ func TestLoadFunction(t *testing.T) {
 		{"both", with(url), true, []string{path}},
 		{"a file as a URL", []string{enough[1], "BITVILLE_DB_URL=file:/tmp/b.db"}, true, []string{scheme}},
 		{"more than one problem", []string{"BITVILLE_RETENTION=0s", "BITVILLE_LOG_LEVEL=loud"}, true, []string{
-			noKey, noURL, `BITVILLE_RETENTION is "0s": set a Go duration above 0, such as 168h`, `BITVILLE_LOG_LEVEL is "loud": set one of debug, info, warn, error`,
+			noKey, noURL, `BITVILLE_RETENTION is "0s": set a Go duration of a minute at least, such as 168h`, `BITVILLE_LOG_LEVEL is "loud": set one of debug, info, warn, error`,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -26,8 +26,9 @@ type projectKeys struct {
 	project, list    string
 }
 
-// readKeys reads the API keys of all projects. No text that it returns holds a key.
-func readKeys(vars map[string]string) (keys []auth.Key, warnings []string, problems []error) {
+// readKeys reads the API keys of all projects. No text that it returns holds a key. told says that what is missing has
+// been told.
+func readKeys(vars map[string]string, told bool) (keys []auth.Key, warnings []string, problems []error) {
 	all, err := allKeys(vars)
 	if err != nil {
 		problems = append(problems, err)
@@ -52,15 +53,36 @@ func readKeys(vars map[string]string) (keys []auth.Key, warnings []string, probl
 			continue
 		}
 		first[p.project] = p
+		if inQuotes(p.list) {
+			fail(quoted, p.variable)
+			continue
+		}
 		for key := range strings.SplitSeq(p.list, ",") {
 			key = strings.TrimSpace(key)
 			switch {
 			case key == "":
 				fail("%s: a key of %s is empty; set it, or remove the comma or the variable", p.variable, p.called)
 				continue
-			case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
+			case inQuotes(key):
+				fail(quoted, p.variable+": a key of "+p.called)
+				continue
+			case strings.HasPrefix(strings.ToLower(key), "bearer "):
+				fail("%s: a key of %s begins with Bearer: set the key alone", p.variable, p.called)
+				continue
+			case !isHeader(key):
 				fail("%s: a key of %s holds a character that no header can; use printable ASCII without spaces", p.variable, p.called)
 				continue
+			case len(key) > longestKey:
+				fail("%s: a key of %s is longer than %d characters, which proxies refuse in a header; use a shorter one", p.variable, p.called, longestKey)
+				continue
+			case placeholder(key) != nil:
+				fail("%s: a key of %s %w", p.variable, p.called, placeholder(key))
+				continue
+			case isPathOfSecret(key):
+				fail("%s: a key of %s is the path of a file; set %s to have the key read from it", p.variable, p.called, p.variable+fileSuffix)
+				continue
+			case len(key) >= shortKey && guessable(key):
+				warnings = append(warnings, fmt.Sprintf("%s: a key of %s is the same few characters over and over, or a run of them, and could be guessed", p.variable, p.called))
 			case len(key) < shortKey:
 				warnings = append(warnings, fmt.Sprintf("%s: a key of %s is shorter than %d characters and could be guessed", p.variable, p.called, shortKey))
 			}
@@ -71,7 +93,7 @@ func readKeys(vars map[string]string) (keys []auth.Key, warnings []string, probl
 			keys = append(keys, auth.Key{Project: p.project, Secret: auth.Secret(key)})
 		}
 	}
-	if len(keys) == 0 && len(problems) == 0 {
+	if len(keys) == 0 && len(problems) == 0 && !told {
 		reason := "no API key is set"
 		if vars[keysName] != "" {
 			reason = keysName + " holds no key"
@@ -95,7 +117,9 @@ func allKeys(vars map[string]string) (all []projectKeys, err error) {
 			all = append(all, projectKeys{name, "project " + project, project, vars[name]})
 		}
 	}
-	if text := vars[keysName]; text != "" {
+	if text := vars[keysName]; inQuotes(text) {
+		err = fmt.Errorf(quoted, keysName)
+	} else if text != "" {
 		n := 0
 		err = eachMember(text, func(project, list string) {
 			n++

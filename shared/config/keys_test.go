@@ -66,6 +66,14 @@ func TestKeys(t *testing.T) {
 			[]string{"BITVILLE_API_KEY_INTERNATIONAL_SHOP: a key of project international_shop is shorter than 16 characters and could be guessed"},
 		},
 		{
+			"keys that are easily guessed", []string{"BITVILLE_API_KEY_SHOP=0000000000000000", "BITVILLE_API_KEY_BLOG=abcdefghijklmnopqrst"},
+			append(keysOf("shop", "0000000000000000"), keysOf("blog", "abcdefghijklmnopqrst")...),
+			[]string{
+				"BITVILLE_API_KEY_BLOG: a key of project blog is the same few characters over and over, or a run of them, and could be guessed",
+				"BITVILLE_API_KEY_SHOP: a key of project shop is the same few characters over and over, or a run of them, and could be guessed",
+			},
+		},
+		{
 			"a short key for a name", []string{`BITVILLE_API_KEYS={"` + key1[:15] + `":"shop"}`},
 			keysOf(strings.ToLower(key1[:15]), "shop"),
 			[]string{"BITVILLE_API_KEYS: a key of project no. 1 is shorter than 16 characters and could be guessed"},
@@ -86,6 +94,7 @@ func TestKeyProblems(t *testing.T) {
 		notJSON = `BITVILLE_API_KEYS is not a JSON object of strings: set {"shop":"key[,key…]"}`
 		inShop  = "BITVILLE_API_KEY_SHOP: a key of project shop"
 		inJSON  = "BITVILLE_API_KEYS: a key of project no. 1"
+		unset   = " is a placeholder: set a secret, such as openssl rand -hex 20 makes"
 		empty   = " is empty; set it, or remove the comma or the variable"
 		odd     = " holds a character that no header can; use printable ASCII without spaces"
 		swapped = `: a project's name has 16 characters and its key 4, as if they were swapped; set BITVILLE_API_KEY_SHOP=<key>, or BITVILLE_API_KEYS={"shop":"key[,key…]"}`
@@ -167,7 +176,23 @@ func TestKeyProblems(t *testing.T) {
 
 		{"JSON is empty", []string{"BITVILLE_API_KEYS="}, []string{"no API key is set: set BITVILLE_API_KEY_SHOP=<key> for a project named shop"}},
 		{"JSON is a bare key", []string{"BITVILLE_API_KEYS=" + key1}, []string{notJSON}},
-		{"JSON is a string", []string{`BITVILLE_API_KEYS="` + key1 + `"`}, []string{notJSON}},
+		{"JSON is a string", []string{`BITVILLE_API_KEYS="` + key1 + `"`}, []string{"BITVILLE_API_KEYS" + inQuotes}},
+		{"JSON in quotes", []string{`BITVILLE_API_KEYS='{"shop":"` + key1 + `"}'`}, []string{"BITVILLE_API_KEYS" + inQuotes}},
+		{"a key in quotes", []string{`BITVILLE_API_KEY_SHOP="` + key1 + `"`}, []string{"BITVILLE_API_KEY_SHOP" + inQuotes}},
+		{"a key in single quotes", []string{`BITVILLE_API_KEY_SHOP= '` + key1 + `' `}, []string{"BITVILLE_API_KEY_SHOP" + inQuotes}},
+		{"one of two keys in quotes", []string{`BITVILLE_API_KEY_SHOP=` + key1 + `,"` + key2 + `"`}, []string{inShop + inQuotes}},
+		{"a key behind Bearer", []string{"BITVILLE_API_KEY_SHOP=Bearer " + key1}, []string{inShop + " begins with Bearer: set the key alone"}},
+		{"a key that no proxy takes", []string{"BITVILLE_API_KEY_SHOP=" + strings.Repeat(key1, 257)}, []string{inShop + " is longer than 4096 characters, which proxies refuse in a header; use a shorter one"}},
+		{"changeme", []string{"BITVILLE_API_KEY_SHOP=changeme"}, []string{inShop + unset}},
+		{"ChangeMe and more", []string{"BITVILLE_API_KEY_SHOP=Change-Me-1234567890"}, []string{inShop + unset}},
+		{"your key", []string{"BITVILLE_API_KEY_SHOP=your-api-key-goes-here"}, []string{inShop + unset}},
+		{"<key>", []string{"BITVILLE_API_KEY_SHOP=<key>"}, []string{inShop + unset}},
+		{"the example's key", []string{"BITVILLE_API_KEY_SHOP=the-old-key-of-the-shop"}, []string{inShop + unset}},
+		{"a variable that nothing replaced", []string{"BITVILLE_API_KEY_SHOP=${SHOP_KEY}"}, []string{inShop + unset}},
+		{"a command that nothing ran", []string{"BITVILLE_API_KEY_SHOP=$(pass/shop)"}, []string{inShop + unset}},
+		{"a template that nothing filled", []string{"BITVILLE_API_KEY_SHOP={{resolve:secretsmanager:shop}}"}, []string{inShop + unset}},
+		{"the path of a secret", []string{"BITVILLE_API_KEY_SHOP=/run/secrets/shop_key"}, []string{inShop + " is the path of a file; set BITVILLE_API_KEY_SHOP_FILE to have the key read from it"}},
+		{"the path of a file", []string{"BITVILLE_API_KEY_SHOP=./keys_test.go"}, []string{inShop + " is the path of a file; set BITVILLE_API_KEY_SHOP_FILE to have the key read from it"}},
 		{"JSON is an array", []string{`BITVILLE_API_KEYS=["` + key1 + `"]`}, []string{notJSON}},
 		{"JSON is null", []string{"BITVILLE_API_KEYS=null"}, []string{notJSON}},
 		{"JSON ends early", []string{`BITVILLE_API_KEYS={"shop":"` + key1 + `"`}, []string{notJSON}},
@@ -195,6 +220,9 @@ func TestKeyProblems(t *testing.T) {
 		})
 	}
 }
+
+// inQuotes is what is told of a value that a file of settings has left in quotes.
+const inQuotes = " is in quotes, which belong to the value where no shell takes them off (docker --env-file): set it without"
 
 // FuzzKeysJSON: what is accepted is what encoding/json reads as one object of strings; it has a key, every key has a project,
 // neither is empty, and no key is two projects'.

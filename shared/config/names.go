@@ -31,7 +31,7 @@ type Setting struct {
 // Settings lists all variables, in the order of the README's table.
 func Settings() []Setting {
 	settings := []Setting{
-		{keyPrefix + "<PROJECT>", "", "The project's API key, or several with commas between them while one replaces another. The project is the rest of the name in lower case"},
+		{keyPrefix + "<PROJECT>", "", "The project's API key, or several with commas between them while one replaces another. The project is the rest of the name in lower case. This and every other secret can be read from a file, which the name with _FILE behind it names (BITVILLE_API_KEY_SHOP_FILE)"},
 		{keysName, "", `The keys of all projects as JSON, {"shop":"key[,key…]",…}; may stand beside the former for other projects`},
 	}
 	eachField(func(field reflect.StructField, name string) {
@@ -44,9 +44,23 @@ func Settings() []Setting {
 	return settings
 }
 
+const doesNothing = " is not a setting of this listener and does nothing"
+
+// Slips parts warnings into those about variables that are none of ours, and the rest.
+func Slips(warnings []string) (slips, rest []string) {
+	for _, w := range warnings {
+		if strings.Contains(w, doesNothing) {
+			slips = append(slips, w)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	return slips, rest
+}
+
 // unknown is the warning about a variable that is none of ours, with the one that was probably meant.
 func unknown(name string) string {
-	text := name + " is not a setting of this listener and does nothing"
+	text := name + doesNothing
 	if known := nearest(name); known != "" {
 		text += "; did you mean " + known + "?"
 	}

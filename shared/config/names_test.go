@@ -15,7 +15,7 @@ func TestUnknownVariablesWarn(t *testing.T) {
 		"BITVILLE_RETENTON=1h",
 		"BITVILLE_API_KEY="+key2, // no project
 		"BITVILLE_EMPTY=",
-		"bitville_log_level=debug", // not ours: names are upper case
+		"bitville_log_level=debug", // names are upper case
 		"PATH=/bin",
 	))
 	require.NoError(t, err)
@@ -23,6 +23,7 @@ func TestUnknownVariablesWarn(t *testing.T) {
 		"BITVILLE_API_KEY is not a setting of this listener and does nothing; did you mean BITVILLE_API_KEY_<PROJECT>?",
 		"BITVILLE_EMPTY is not a setting of this listener and does nothing",
 		"BITVILLE_RETENTON is not a setting of this listener and does nothing; did you mean BITVILLE_RETENTION?",
+		"bitville_log_level is not a setting of this listener and does nothing; did you mean BITVILLE_LOG_LEVEL?",
 	}, warnings)
 }
 
