@@ -50,10 +50,10 @@ func keptKey(path string) (string, error) {
 }
 
 // greet prints a command that posts a record, and where to see it.
-func greet(w io.Writer, cfg config.Config, s served) {
+func greet(w io.Writer, cfg config.Config, s served) error {
 	_, port, err := net.SplitHostPort(s.addr.String())
 	if err != nil {
-		return
+		return err
 	}
 	key := cfg.Keys[0]
 	id := newUUID()
@@ -69,7 +69,7 @@ func greet(w io.Writer, cfg config.Config, s served) {
 		program = os.Args[0]
 	}
 	record := fmt.Sprintf(`{"project":"%s","correlation_id":"%s","timestamp":'$(date +%%s)',"duration_ms":17.8,"request_uri":"/cart","profiling_data":{"main()==>Cart::total":{"ct":1,"wt":9120}}}`, key.Project, id)
-	fmt.Fprintf(w, `
+	_, err = fmt.Fprintf(w, `
 The listener runs. Post a record from another terminal:
 
   curl -sS -w '\n' --cacert %s -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '%s' https://localhost:%s/ingest/php
@@ -80,6 +80,7 @@ Read the record back:
   %s=%s %s show %s
 
 `, quote(s.certPath), string(key.Secret), record, port, db, setting, quote(db), quote(program), id)
+	return err
 }
 
 // newUUID returns a random UUID (version 4).

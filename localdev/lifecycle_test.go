@@ -130,6 +130,8 @@ func TestCannotStart(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		return path
 	}
+	_, port, err := net.SplitHostPort(busy.Addr().String())
+	require.NoError(t, err)
 	text := file("text", "no certificate, no database")
 	db := filepath.Join(dir, "bitville.db")
 	for name, c := range map[string]struct {
@@ -137,11 +139,11 @@ func TestCannotStart(t *testing.T) {
 		want string
 	}{
 		"no settings":     {nil, "listener: the settings are not right:\n  no API key is set: set BITVILLE_API_KEY_SHOP=<key> for a project named shop\n  BITVILLE_DB_PATH is not set: name the database file, such as /var/lib/bitville/bitville.db\n"},
-		"port in use":     {[]string{"BITVILLE_DB_PATH=" + db, "BITVILLE_LISTEN_ADDR=" + busy.Addr().String()}, "listener: listen on " + busy.Addr().String() + " (BITVILLE_LISTEN_ADDR): listen tcp " + busy.Addr().String() + ": bind: address already in use\n"},
+		"port in use":     {[]string{"BITVILLE_DB_PATH=" + db, "BITVILLE_LISTEN_ADDR=" + busy.Addr().String()}, "listener: listen on " + busy.Addr().String() + " (BITVILLE_LISTEN_ADDR): listen tcp " + busy.Addr().String() + ": bind: address already in use; end what has it (ss -lntup 'sport = :" + port + "' tells), or set another port\n"},
 		"no certificate":  {[]string{"BITVILLE_DB_PATH=" + db, "BITVILLE_TLS_CERT_PATH=" + dir + "/none", "BITVILLE_TLS_KEY_PATH=" + dir + "/none"}, "listener: load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH): open " + dir + "/none: no such file or directory\n"},
 		"bad certificate": {[]string{"BITVILLE_DB_PATH=" + db, "BITVILLE_TLS_CERT_PATH=" + text, "BITVILLE_TLS_KEY_PATH=" + text}, "listener: load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH): tls: failed to find any PEM data in certificate input\n"},
 		"no database":     {[]string{"BITVILLE_DB_PATH=" + text}, "listener: open the database " + text + " (BITVILLE_DB_PATH): the file is not a database\n"},
-		"no folder":       {[]string{"BITVILLE_DB_PATH=" + dir + "/none/db"}, "listener: open the database " + dir + "/none/db (BITVILLE_DB_PATH): make the file, whose folder must be there: open " + dir + "/none/db: no such file or directory\n"},
+		"no folder":       {[]string{"BITVILLE_DB_PATH=" + dir + "/none/db"}, "listener: open the database " + dir + "/none/db (BITVILLE_DB_PATH): the folder " + dir + "/none is missing: make it for the user " + me(t) + " (mkdir -p " + dir + "/none)\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(binary)

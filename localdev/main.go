@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/bitville/listener/functions/retention"
 	"github.com/bitville/listener/shared/config"
@@ -30,21 +31,25 @@ var version = ""
 // the program itself, a process stays under 256 MB. GOMEMLIMIT in the environment sets another.
 const memoryLimit = 176 << 20
 
+// lastLines is how long the end of the process waits for whoever reads the log.
+const lastLines = time.Second
+
 // ballast is memory that is never touched, and so takes none: but the collector, which waits until the heap has doubled,
 // counts it. Without it a heap of a few small records is collected 70 times a second, which takes a twentieth of the time.
 const ballast = 6 << 20
 
-const usage = `listener takes profiling records over HTTPS and keeps them in SQLite.
+const usage = `listener takes profiling records over HTTPS and UDP, and keeps them in SQLite or on a libSQL server.
 
 usage: listener [command]
 
   serve      serve until SIGTERM or SIGINT (the default); a second signal ends it at once
   dev        the same with a key, a certificate and a database of its own in the folder .dev
-  check      tell whether the settings, the certificate and the database are right, and serve nothing
+  check      tell all that would keep serve from starting: settings, database, certificate, addresses; run it as the
+             user that serves; it serves and makes nothing
   purge      delete the records that are older than BITVILLE_RETENTION; safe while a listener runs; with -force
              also when the clock has moved by more than a day since the last purge
   show ID    print what is stored under a correlation id: the request and its queries, a JSON line each
-  backup F   copy the database into the new file F; safe while a listener runs
+  backup F   copy the database, a file, into the new file F; safe while a listener runs
   version    print the version
 
 Settings come from the environment; README.md lists them, as does /etc/bitville/listener.env where it was installed.
@@ -64,16 +69,21 @@ func main() {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	defer runtime.KeepAlive(make([]byte, ballast))
-	lines := &bursts{w: os.Stderr}
+	// A reader of standard error that goes costs its lines and not the service, one of standard output the command, with
+	// an error: a write there would end the process by SIGPIPE.
+	signal.Ignore(syscall.SIGPIPE)
+	lines := newLogWriter(os.Stderr)
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, lines)
-	_ = lines.Flush()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "listener:", err)
+		printError(lines, err)
+	}
+	lines.Close(lastLines)
+	if err != nil {
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args, environ []string, stdout io.Writer, stderr *logWriter) error {
 	command := "serve"
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
@@ -97,7 +107,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		_, err := fmt.Fprintln(stdout, versionText())
 		return err
 	case "serve":
-		cfg, log, err := load(config.Load, environ, stderr)
+		cfg, log, err := prepare(ctx, environ, stderr, true)
 		if err != nil {
 			return err
 		}
@@ -107,21 +117,25 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		if err != nil {
 			return fmt.Errorf("set up %s: %w", devDir, err)
 		}
-		cfg, log, err := load(config.Load, environ, stderr)
+		cfg, log, err := prepare(ctx, environ, stderr, true)
 		if err != nil {
 			return err
 		}
-		return serve(ctx, cfg, log, func(s served) { greet(stdout, cfg, s) })
+		return serve(ctx, cfg, log, func(s served) {
+			if err := greet(stdout, cfg, s); err != nil {
+				log.Warn("how to post a record cannot be printed", "error", err)
+			}
+		})
 	case "check", "-check", "--check":
-		cfg, log, err := load(config.Load, environ, stderr)
-		if err != nil {
+		if _, _, err := prepare(ctx, environ, stderr, false); err != nil {
 			return err
 		}
-		return check(ctx, cfg, log, stdout)
+		_, err := fmt.Fprintln(stdout, "all is right")
+		return err
 	case "purge", "backup", "show":
-		cfg, log, err := load(config.LoadCommand, environ, stderr)
-		if err != nil {
-			return err
+		cfg, log, problems := load(config.LoadCommand, environ, stderr)
+		if problems != nil {
+			return *problems
 		}
 		switch command {
 		case "purge":
@@ -132,21 +146,6 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return show(ctx, cfg, args[0], stdout)
 	}
 	return fmt.Errorf("unknown command %q; see listener help", command)
-}
-
-// load reads the settings and makes the log that they ask for.
-func load(read func([]string) (config.Config, []string, error), environ []string, stderr io.Writer) (config.Config, *slog.Logger, error) {
-	cfg, warnings, err := read(environ)
-	if err != nil {
-		all := append([]string{err.Error()}, warnings...) // a name with a slip may be why something is missing
-		return cfg, nil, fmt.Errorf("the settings are not right:\n  %s", strings.ReplaceAll(strings.Join(all, "\n"), "\n", "\n  "))
-	}
-	info, err := os.Stderr.Stat()
-	log := cfg.NewLog(stderr, err == nil && info.Mode()&os.ModeCharDevice != 0)
-	for _, w := range warnings {
-		log.Warn(w)
-	}
-	return cfg, log, nil
 }
 
 // database is what a listener needs of its store, a file or a server.

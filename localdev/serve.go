@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -43,13 +42,13 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	certificates, err := openCertificates(ctx, cfg, log)
+	certificates, err := certs.Open(ctx, certificateConfig(cfg, log))
 	if err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", cfg.ListenAddr)
 	if err != nil {
-		return fmt.Errorf("listen on %s (BITVILLE_LISTEN_ADDR): %w", cfg.ListenAddr, err)
+		return cannotListen(cfg.ListenAddr, "BITVILLE_LISTEN_ADDR", err)
 	}
 	defer listener.Close()
 	handler := newHandler(cfg, log, db, watch.observers())
@@ -101,22 +100,6 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 	return nil
 }
 
-func openCertificates(ctx context.Context, cfg config.Config, log *slog.Logger) (*certs.Source, error) {
-	return certs.Open(ctx, certs.Config{
-		CertPath:      cfg.TLSCertPath,
-		KeyPath:       cfg.TLSKeyPath,
-		SelfSignedDir: filepath.Dir(cfg.DBPath),
-		ACME: certs.ACME{
-			Domains:      cfg.ACMEDomains,
-			Email:        cfg.ACMEEmail,
-			DirectoryURL: cfg.ACMEDirectoryURL,
-			CacheDir:     cfg.ACMECacheDir,
-		},
-		Log: log,
-		Now: now,
-	})
-}
-
 // listenUDP returns what takes datagrams, nil when nothing is to.
 func listenUDP(cfg config.Config, log *slog.Logger, db recordStore, watch *watch) (*udp.Receiver, error) {
 	if cfg.UDPAddr == "" {
@@ -134,7 +117,7 @@ func listenUDP(cfg config.Config, log *slog.Logger, db recordStore, watch *watch
 		Count:     watch.datagrams,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s (BITVILLE_UDP_ADDR): %w", cfg.UDPAddr, err)
+		return nil, cannotListen(cfg.UDPAddr, "BITVILLE_UDP_ADDR", err)
 	}
 	log.Info("taking datagrams", "addr", receiver.Addr().String())
 	return receiver, nil

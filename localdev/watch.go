@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -120,7 +119,7 @@ func (w *watch) serve(db database, certificates *certs.Source, connections *conn
 	}
 	listener, err := net.Listen("tcp", w.cfg.MetricsAddr)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s (BITVILLE_METRICS_ADDR): %w", w.cfg.MetricsAddr, err)
+		return nil, cannotListen(w.cfg.MetricsAddr, "BITVILLE_METRICS_ADDR", err)
 	}
 	server := &http.Server{
 		Handler:        w.Handler(),

@@ -241,7 +241,7 @@ func TestACMECannotOpen(t *testing.T) {
 	require.NoError(t, os.Remove(cfg.ACME.CacheDir))
 	require.NoError(t, os.WriteFile(cfg.ACME.CacheDir, nil, 0o600))
 	_, err = Open(t.Context(), cfg)
-	require.EqualError(t, err, "open the ACME cache (BITVILLE_ACME_CACHE_DIR): mkdir "+cfg.ACME.CacheDir+": not a directory")
+	require.EqualError(t, err, "open the ACME cache (BITVILLE_ACME_CACHE_DIR): "+cfg.ACME.CacheDir+" is a file where a folder must be")
 }
 
 // What cannot be kept is said: the next process would ask for it again.

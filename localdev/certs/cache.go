@@ -33,15 +33,11 @@ func (c cache) Put(ctx context.Context, name string, data []byte) error {
 // openCache makes the folder with mode 0700, takes from others what they may in one that is there, and sees
 // that it can be written.
 func openCache(dir string, domains []string, log *slog.Logger) error {
+	if err := checkCache(dir); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return err
-	}
-	if info.Mode()&fs.ModeSticky != 0 {
-		return fmt.Errorf("%s is a folder for everybody: name one for ACME alone", dir)
 	}
 	if err := tighten(dir, 0o700, log); err != nil {
 		return err
@@ -56,6 +52,13 @@ func openCache(dir string, domains []string, log *slog.Logger) error {
 		return err
 	}
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+func forEverybody(dir string, info fs.FileInfo) error {
+	if info.Mode()&fs.ModeSticky != 0 {
+		return fmt.Errorf("%s is a folder for everybody: name one for ACME alone", dir)
+	}
+	return nil
 }
 
 // tighten takes away what a mode gives beyond the wanted one.

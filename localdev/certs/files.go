@@ -5,10 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/bitville/listener/shared/access"
 )
 
 // files is a pair that stands in two files, and that somebody may replace.
@@ -23,14 +27,18 @@ type files struct {
 	judged  [sha256.Size]byte // what was last taken or refused
 }
 
-func openFiles(cfg Config) (*files, error) {
-	f := &files{
+func newFiles(cfg Config) *files {
+	return &files{
 		entry:    entry{name: cfg.CertPath, log: cfg.Log, now: cfg.Now},
 		certPath: cfg.CertPath,
 		keyPath:  cfg.KeyPath,
 		task:     "load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH)",
 		every:    cfg.Every,
 	}
+}
+
+func openFiles(cfg Config) (*files, error) {
+	f := newFiles(cfg)
 	if cfg.CertPath == "" {
 		if err := f.selfSign(cfg.SelfSignedDir); err != nil {
 			return nil, err
@@ -99,10 +107,13 @@ func (f *files) judge(cert *tls.Certificate, sum [sha256.Size]byte, err error) e
 
 // read returns the pair, or why it cannot be used, and a sum of this answer.
 func (f *files) read() (cert *tls.Certificate, sum [sha256.Size]byte, err error) {
-	certPEM, err := os.ReadFile(f.certPath)
+	certPEM, err := readFile(f.certPath)
 	var keyPEM []byte
 	if err == nil {
-		keyPEM, err = os.ReadFile(f.keyPath)
+		keyPEM, err = readFile(f.keyPath)
+	}
+	if bytes.Contains(keyPEM, []byte("ENCRYPTED")) { // PKCS #8's and OpenSSL's own form say so
+		err = fmt.Errorf("the key %s has a passphrase: take it off (openssl pkey -in %s -out <new file>)", f.keyPath, f.keyPath)
 	}
 	if err == nil {
 		cert, err = f.pair(certPEM, keyPEM)
@@ -112,6 +123,17 @@ func (f *files) read() (cert *tls.Certificate, sum [sha256.Size]byte, err error)
 		return nil, sum, fmt.Errorf("%s: %w", f.task, err)
 	}
 	return cert, sum, nil
+}
+
+// readFile reads a file, or tells whose permission lacks.
+func readFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrPermission) {
+		if why := access.Read(path); why != nil {
+			return nil, why
+		}
+	}
+	return data, err
 }
 
 // pair holds a key against its certificate, and a new certificate against the clock.

@@ -22,22 +22,29 @@ import (
 // would cut them off.
 const selfSignedFor = 10 * 365 * 24 * time.Hour
 
-// selfSign points to the pair in a folder, and makes it when both files are missing.
-func (f *files) selfSign(dir string) error {
+// findSelfSigned points to the pair in a folder, and tells whether both files are missing.
+func (f *files) findSelfSigned(dir string) (missing bool, err error) {
 	certPath, err := filepath.Abs(filepath.Join(dir, "cert.pem"))
 	if err != nil {
-		return fmt.Errorf("find the self-signed certificate: %w", err)
+		return false, fmt.Errorf("find the self-signed certificate: %w", err)
 	}
 	f.name, f.certPath, f.keyPath = certPath, certPath, filepath.Join(filepath.Dir(certPath), "key.pem")
 	f.task = fmt.Sprintf("load the self-signed certificate (remove %s and %s to have them made anew)", f.certPath, f.keyPath)
 	_, certErr := os.Stat(f.certPath)
 	_, keyErr := os.Stat(f.keyPath)
-	if errors.Is(certErr, fs.ErrNotExist) && errors.Is(keyErr, fs.ErrNotExist) {
-		if err := f.write(); err != nil {
-			return fmt.Errorf("make a self-signed certificate: %w", err)
-		}
-		f.log.Info("made a self-signed certificate", "certificate", f.certPath)
+	return errors.Is(certErr, fs.ErrNotExist) && errors.Is(keyErr, fs.ErrNotExist), nil
+}
+
+// selfSign points to the pair in a folder, and makes it when both files are missing.
+func (f *files) selfSign(dir string) error {
+	missing, err := f.findSelfSigned(dir)
+	if err != nil || !missing {
+		return err
 	}
+	if err := f.write(); err != nil {
+		return fmt.Errorf("make a self-signed certificate: %w", err)
+	}
+	f.log.Info("made a self-signed certificate", "certificate", f.certPath)
 	return nil
 }
 

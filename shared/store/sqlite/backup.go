@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/bitville/listener/shared/access"
 )
 
 // statementRows bounds what a backup copies between two looks at the clock: at most 256 MiB, of the largest
@@ -34,6 +36,9 @@ type BackupReport struct {
 // VACUUM INTO or SQLite's backup would read from first row to last in one transaction, and for as long the log could
 // not begin anew: above walHardLimit ingest stops. Hence rows in chunks, as a purge does.
 func Backup(ctx context.Context, from, to string) (report BackupReport, err error) {
+	if from, err = access.Resolve(from); err != nil {
+		return report, err
+	}
 	if err := mayBackUp(ctx, from, to); err != nil {
 		return report, err
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -20,7 +19,7 @@ func prepareFile(ctx context.Context, path string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
-			return fmt.Errorf("make the file, whose folder must be there: %w", err)
+			return fmt.Errorf("make the file: %w", err)
 		}
 		return f.Close()
 	}
@@ -30,18 +29,21 @@ func prepareFile(ctx context.Context, path string) error {
 	return checkFile(ctx, path, info)
 }
 
-// Check tells whether Open would take the file, and changes nothing. A file that is missing Open makes, in a
-// folder that must be there.
+// Check tells whether Open would take the file, as the user of this process, and changes nothing. A file that is missing
+// Open makes, in a folder that must be there.
 func Check(ctx context.Context, path string) error {
+	path, err := reach(path)
+	if err != nil {
+		return err
+	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		_, err = os.Stat(filepath.Dir(path))
-		return err
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("look at the file: %w", err)
 	}
-	return checkFile(ctx, path, info)
+	return refusal(path, checkFile(ctx, path, info))
 }
 
 func checkFile(ctx context.Context, path string, info fs.FileInfo) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bitville/listener/shared/access"
 	"github.com/bitville/listener/shared/store"
 )
 
@@ -20,11 +21,18 @@ type Reader struct {
 
 // OpenReader opens an existing database for reading alone.
 func OpenReader(ctx context.Context, path string) (*Reader, error) {
+	path, err := access.Resolve(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := access.Read(path); err != nil {
+		return nil, err
+	}
 	pool := openPool(path, "ro", maxReaders, "query_only(1)")
 	var queryOnly int
 	if err := pool.QueryRowContext(ctx, "PRAGMA query_only").Scan(&queryOnly); err != nil {
 		_ = pool.Close()
-		return nil, explain(err)
+		return nil, refusal(path, explain(err))
 	}
 	if queryOnly != 1 {
 		_ = pool.Close()

@@ -87,6 +87,10 @@ type DB struct {
 // Open opens or makes the database and brings its schema up to date. A file that is not a listener's, or
 // that a newer version made, is refused and left as it is.
 func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
+	if cfg.Path, err = reach(cfg.Path); err != nil {
+		return nil, err
+	}
+	defer func() { err = refusal(cfg.Path, err) }()
 	if err := prepareFile(ctx, cfg.Path); err != nil {
 		return nil, err
 	}

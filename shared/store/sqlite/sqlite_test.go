@@ -99,7 +99,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		})
 	}
 	_, err := Open(t.Context(), Config{Path: filepath.Join(t.TempDir(), "missing", "bitville.db"), Synchronous: "NORMAL", Now: time.Now})
-	require.ErrorContains(t, err, "make the file, whose folder must be there: ")
+	require.ErrorContains(t, err, "/missing is missing: make it for the user ")
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = Open(t.Context(), Config{Path: filepath.Join(t.TempDir(), "bitville.db"), Synchronous: "OFF", Now: time.Now})
 	require.ErrorContains(t, err, `synchronous is "OFF": NORMAL or FULL`)
