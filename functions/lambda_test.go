@@ -79,7 +79,7 @@ func config(name, database string, settings ...string) functiontest.Config {
 
 // phpRecord is one of a PHP agent. Two numbers make two records.
 func phpRecord(n int) string {
-	return fmt.Sprintf(`{"project":"my_shop","correlation_id":"%032x","timestamp":%d,"duration_ms":1.5,"request_uri":"/cart","profiling_data":{"main()":{"ct":1,"wt":9120}}}`,
+	return fmt.Sprintf(`{"project":"my_shop","correlation_id":"0000000000004000%016x","timestamp":%d,"duration_ms":1.5,"request_uri":"/cart","profiling_data":{"main()":{"ct":1,"wt":9120}}}`,
 		n, time.Now().Unix())
 }
 

@@ -35,6 +35,18 @@ type tally struct {
 	mu     sync.Mutex
 	counts map[Reason]int
 	err    error // the last of the store or the socket
+	told   int   // datagrams that had a line each at debug, or would have had one
+}
+
+// maxTold bounds the lines at debug between two lines on all drops.
+const maxTold = 100
+
+// mayTell tells whether a dropped datagram may have a line of its own.
+func (t *tally) mayTell() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.told++
+	return t.told <= maxTold
 }
 
 func (t *tally) add(reason Reason, n int) {
@@ -50,13 +62,13 @@ func (t *tally) note(err error) {
 }
 
 // takeAll empties the tally.
-func (t *tally) takeAll() (counts map[Reason]int, err error) {
+func (t *tally) takeAll() (counts map[Reason]int, untold int, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	counts, err = maps.Clone(t.counts), t.err
+	counts, untold, err = maps.Clone(t.counts), max(0, t.told-maxTold), t.err
 	clear(t.counts)
-	t.err = nil
-	return counts, err
+	t.err, t.told = nil, 0
+	return counts, untold, err
 }
 
 func (r *Receiver) drop(reason Reason, n int) {
@@ -98,9 +110,12 @@ func (r *Receiver) askKernel() {
 }
 
 func (r *Receiver) logDrops() {
-	counts, err := r.dropped.takeAll()
+	counts, untold, err := r.dropped.takeAll()
 	if len(counts) == 0 {
 		return
+	}
+	if untold > 0 {
+		r.cfg.Log.Debug("more datagrams dropped", "datagrams", untold)
 	}
 	var fields []any
 	for _, reason := range Reasons() {

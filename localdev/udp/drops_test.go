@@ -118,15 +118,32 @@ func TestDebugTellsWhy(t *testing.T) {
 	php, from := line("php", "my_shop"), client.LocalAddr().String()
 	send(t, client, "noise", sign(newKey, php, "[]"), sign(newKey, php, "{"), sign(newKey, php, strings.Replace(text("my_shop", 1), "1.50", `"1.50"`, 1)))
 	became.requireAll(t, 4)
-	var want []map[string]any
-	for _, reason := range []string{
-		"malformed", "invalid: an array; send one record a datagram", "invalid: invalid JSON at byte 1",
-		"invalid: duration_ms must be a number or null, not a string",
-	} {
-		want = append(want, map[string]any{"level": "DEBUG", "from": from, "reason": reason})
+	want := []map[string]any{
+		{"reason": "malformed"},
+		{"reason": "invalid: an array; send one record a datagram"},
+		{"reason": "invalid", "offset": 1., "message": "the text ends early; send all of it, and count its Content-Length in bytes (strlen, not mb_strlen)"},
+		{"reason": "invalid", "index": 0., "path": "duration_ms", "message": "must be a number or null, not a string; leave its quotes out"},
+	}
+	for _, line := range want {
+		line["level"], line["from"] = "DEBUG", from
 	}
 	require.Eventually(t, func() bool { return len(log.lines(t, "datagram dropped")) == len(want) }, 20*time.Second, time.Millisecond)
 	require.Equal(t, want, log.lines(t, "datagram dropped"))
+}
+
+// A flood has a line a datagram up to a bound, and one on the others.
+func TestDebugIsBounded(t *testing.T) {
+	cfg := config(nil)
+	became := watched(&cfg)
+	log := logged(&cfg, slog.LevelDebug)
+	client, stop := start(t, cfg)
+	for n := range maxTold + 50 {
+		send(t, client, "noise")
+		became.requireAll(t, n+1)
+	}
+	stop()
+	require.Len(t, log.lines(t, "datagram dropped"), maxTold)
+	require.Equal(t, []map[string]any{{"level": "DEBUG", "datagrams": 50.}}, log.lines(t, "more datagrams dropped"))
 }
 
 func TestListenTellsWhatItCannot(t *testing.T) {

@@ -131,31 +131,41 @@ func (r *Receiver) read() {
 
 // receive queues the record of a datagram, or drops it.
 func (r *Receiver) receive(datagram []byte, from net.Addr) {
-	err := r.take(datagram)
+	rejected, err := r.take(datagram)
 	if err == nil {
 		return
 	}
 	reason, _ := errors.AsType[Reason](err)
 	r.drop(reason, 1)
 	// For whoever writes an agent, as there is no answer.
-	if debug := context.Background(); r.cfg.Log.Enabled(debug, slog.LevelDebug) {
-		r.cfg.Log.DebugContext(debug, "datagram dropped", "from", from.String(), "reason", err.Error())
+	debug := context.Background()
+	if !r.cfg.Log.Enabled(debug, slog.LevelDebug) || !r.dropped.mayTell() {
+		return
 	}
+	attrs := []slog.Attr{slog.String("from", from.String())}
+	if syntax, ok := errors.AsType[*record.SyntaxError](err); ok {
+		attrs = append(attrs, slog.String("reason", string(reason)), slog.Int("offset", syntax.Offset), slog.String("message", syntax.Message))
+	} else if len(rejected) > 0 {
+		attrs = append(append(attrs, slog.String("reason", string(reason))), ingest.Logged(rejected[0])...)
+	} else {
+		attrs = append(attrs, slog.String("reason", err.Error()))
+	}
+	r.cfg.Log.LogAttrs(debug, slog.LevelDebug, "datagram dropped", attrs...)
 }
 
-// take queues the record of a datagram. Its errors are Reasons.
-func (r *Receiver) take(datagram []byte) error {
+// take queues the record of a datagram, or says what is wrong with it. Its errors are Reasons.
+func (r *Receiver) take(datagram []byte) ([]record.Rejection, error) {
 	now := r.cfg.Now()
 	signed, err := r.decoder.verify(datagram, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rec, rejected, err := r.decoder.decode(signed, now)
 	if len(rejected) > 0 && r.cfg.Count != nil {
 		r.cfg.Count(ingest.Count{Source: signed.source.ID, Project: signed.project, Rejected: rejected})
 	}
 	if err != nil {
-		return err
+		return rejected, err
 	}
-	return r.put(rec)
+	return nil, r.put(rec)
 }

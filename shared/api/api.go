@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"math"
@@ -223,49 +222,4 @@ func TimeLeft(ctx context.Context, most time.Duration) time.Duration {
 		return most
 	}
 	return min(most, time.Until(deadline)-answerTime)
-}
-
-// refuse answers with an error, at once: also when the body has not been read, and may never come. A client
-// that sends all of it before it reads would meet a closed connection and never learn why; so what still
-// comes is taken for a while, behind the answer.
-func refuse(w *Response, r *http.Request, body *countingBody, err error) {
-	const (
-		grace    = 100 * time.Millisecond // for a small body that is on its way, so that the connection can be kept
-		small    = 512 << 10              // to read it costs less than the handshake of another connection
-		patience = 5 * time.Second
-		most     = 8 << 20
-	)
-	rc := http.NewResponseController(w.rw)
-	// A client that asked before it sends (Expect) sends nothing now. HTTP/2 ends one stream and not the
-	// connection. A host that has read the body before it called knows no deadlines.
-	if body.ended || r.ProtoMajor != 1 || r.ContentLength == 0 || r.Header.Get("Expect") != "" || rc.SetReadDeadline(time.Now().Add(grace)) != nil {
-		w.fail(err)
-		return
-	}
-	if 0 < r.ContentLength && r.ContentLength <= small {
-		if _, _ = io.Copy(io.Discard, r.Body); body.ended {
-			w.fail(err)
-			return
-		}
-	}
-	w.Header().Set("Connection", "close") // what comes now must not be read as the next request
-	_ = rc.EnableFullDuplex()             // or net/http reads of the body before it answers
-	w.fail(err)
-	if rc.Flush() == nil && rc.SetReadDeadline(time.Now().Add(patience)) == nil {
-		_, _ = io.CopyN(io.Discard, r.Body, most)
-	}
-}
-
-// countingBody counts the bytes of a request's body as they are read.
-type countingBody struct {
-	io.ReadCloser
-	n     int64
-	ended bool // read to its end
-}
-
-func (b *countingBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.n += int64(n)
-	b.ended = b.ended || err == io.EOF
-	return n, err
 }

@@ -11,6 +11,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,6 +144,46 @@ func TestRefusedBodiesOverHTTP2(t *testing.T) {
 		require.Equal(t, 401, resp.StatusCode)
 		requireError(t, resp.Header, string(answer))
 	}
+}
+
+// curl 7.88 sends on over HTTP/2 when it has an error's headers, and throws an answer away when the reset comes before it has
+// read it: one in five.
+func TestRefusedBodiesOfCurlOverHTTP2(t *testing.T) {
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("curl is not installed: apt install curl")
+	}
+	if out, _ := exec.Command(curl, "--version").Output(); !bytes.Contains(out, []byte("HTTP2")) {
+		t.Skip("this curl knows no HTTP/2")
+	}
+	server, _ := refusing(t)
+	body := filepath.Join(t.TempDir(), "body")
+	require.NoError(t, os.WriteFile(body, make([]byte, 5_000_000), 0o600))
+	for _, c := range []struct{ path, status string }{{"/401", "401"}, {"/half", "413"}} {
+		for i := range 40 {
+			var stderr strings.Builder
+			cmd := exec.CommandContext(t.Context(), curl, "--silent", "--show-error", "--insecure", "--http2", "--max-time", "20",
+				"--data-binary", "@"+body, "--write-out", " %{http_version} %{http_code}", server.URL+c.path)
+			cmd.Stderr = &stderr
+			out, err := cmd.Output()
+			require.NoError(t, err, "attempt %d: %s%s", i, out, stderr.String())
+			require.Equal(t, `{"error":"Refused"} 2 `+c.status, string(out))
+		}
+	}
+}
+
+// A body over HTTP/2 of which nothing comes keeps neither the handler nor the end of the answer.
+func TestDrainOverHTTP2Ends(t *testing.T) {
+	server, log := refusing(t)
+	standing, feed := io.Pipe()
+	defer feed.Close()
+	resp, err := server.Client().Post(server.URL+"/401", "application/json", standing)
+	require.NoError(t, err)
+	require.Equal(t, 2, resp.ProtoMajor)
+	requireBody(t, resp)
+	require.NoError(t, resp.Body.Close())
+	server.Close()
+	require.EqualValues(t, 0, log.one(t)["bytes"])
 }
 
 // A client that asks before it sends its body is told no, and sends none.

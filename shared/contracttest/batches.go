@@ -21,17 +21,17 @@ func arrays() []Case {
 			Body: array(postgres("query", ""), postgres("query", `""`, "timestamp", "0")), Status: 400,
 			Answer: invalidBatch(
 				rejected(0, "query", "is required"),
-				rejected(1, "timestamp", lowTimestamp, "query", "is 0 bytes long; 1 to 65536")),
+				rejected(1, "timestamp", lowTimestamp, "query", "is empty; 1 to 65536 bytes")),
 		},
 		{
 			Name: "bad records among good ones", Body: array(php(), bad, php(), "null", php(), "{}"), Status: 200,
 			Answer: stored(3, 0,
 				rejected(1, "timestamp", lowTimestamp),
-				rejected(3, "", "must be a JSON object, not null"),
+				rejected(3, "", notRecord("null")),
 				rejected(5,
 					"project", "is required",
 					"correlation_id", "is required",
-					"timestamp", "is required",
+					"timestamp", "is required"+seconds,
 					"duration_ms", "is required; null when it is not known",
 					"request_uri", "is required",
 					"profiling_data", "is required; {} when there is nothing")),
@@ -42,7 +42,7 @@ func arrays() []Case {
 		},
 		{
 			Name: "an array in an array", Body: array(array(php()), php()), Status: 200,
-			Answer: stored(1, 0, rejected(0, "", "must be a JSON object, not an array")),
+			Answer: stored(1, 0, rejected(0, "", notRecord("an array"))),
 		},
 	}
 }
@@ -52,9 +52,10 @@ func lines() []Case {
 	of := func(name, body string, status int, answer string) Case {
 		return Case{Name: name, Header: ndjson, Body: body, Status: status, Answer: answer}
 	}
-	wrongAt := func(index int, offset any) string {
-		return rejected(index, "", fmt.Sprintf("is not JSON: byte %v of the line, counted from 0, cannot be right", offset))
+	wrongAt := func(index int, offset any, message string) string {
+		return rejected(index, "", fmt.Sprintf("is not JSON: byte %v of the line, counted from 0, cannot be right: %s", offset, message))
 	}
+	const commaBehind = "a comma stands behind the object; NDJSON has none, and an array is sent as application/json"
 	good, bad := php(), php("timestamp", "0")
 	return []Case{
 		of("nothing", "", 200, accepted(0)),
@@ -65,22 +66,26 @@ func lines() []Case {
 		of("CRLF", good+"\r\n"+good+"\r\n", 200, accepted(2)),
 		of("blank lines between", "\n\r\n"+good+"\n\n \t\r\n"+good+"\n\n", 200, accepted(2)),
 		of("blanks around", "  "+good+"\t \n\t"+good+" ", 200, accepted(2)),
-		of("a bad line in the middle", good+"\n\n{\"project\":\n"+good+"\n", 200, stored(2, 0, wrongAt(1, 11))),
+		of("a bad line in the middle", good+"\n\n{\"project\":\n"+good+"\n", 200, stored(2, 0, wrongAt(1, 11, lineEnds))),
 		of("a bad record in the middle", good+"\r\n\r\n"+bad+"\r\n"+good, 200, stored(2, 0, rejected(1, "timestamp", lowTimestamp))),
-		of("a line that is not UTF-8", good+"\n{\"a\":\"caf\xe9\"}\n"+good, 200, stored(2, 0, wrongAt(1, 9))),
-		of("a line with a NUL behind it", good+"\n{}\x00\n", 200, stored(1, 0, wrongAt(1, 2))),
-		of("two records in a line", good+"\n{} {}\n", 200, stored(1, 0, wrongAt(1, 3))),
-		of("a byte order mark", "\ufeff"+good+"\n"+good, 200, stored(1, 0, wrongAt(0, 0))),
-		of("a comma behind the line", good+"\n{},\n", 200, stored(1, 0, wrongAt(1, 2))),
+		of("a line that is not UTF-8", good+"\n{\"a\":\"caf\xe9\"}\n"+good, 200, stored(2, 0, wrongAt(1, 9, notUTF8))),
+		of("a line with a NUL behind it", good+"\n{}\x00\n", 200, stored(1, 0, wrongAt(1, 2, nulBehind))),
+		of("two records in a line", good+"\n{} {}\n", 200, stored(1, 0, wrongAt(1, 3, oneLine))),
+		of("a byte order mark", "\ufeff"+good+"\n"+good, 200, accepted(2)),
+		of("files behind each other, with a byte order mark each", "\ufeff"+good+"\n\ufeff"+good+"\n\ufeff\n", 200, accepted(2)),
+		of("a JSON text sequence", "\x1e"+good+"\n"+good, 200, stored(1, 0, wrongAt(0, 0, isSequence))),
+		of("Python's record", good+"\n{'project': 'shop'}", 200, stored(1, 0, wrongAt(1, 1, singles))),
+		of("an array over several lines", "[\n"+good+",\n"+good+"\n]", 200, stored(1, 0, wrongAt(0, 1, lineEnds), wrongAt(1, "{any}", commaBehind), wrongAt(3, 0, notBegun))),
+		of("a comma behind the line", good+"\n{},\n", 200, stored(1, 0, wrongAt(1, 2, commaBehind))),
 		of("lines that are no objects", "1\n\"{}\"\nnull\n"+good, 200, stored(1, 0,
-			rejected(0, "", "must be a JSON object, not a number"),
-			rejected(1, "", "must be a JSON object, not a string"),
-			rejected(2, "", "must be a JSON object, not null"))),
-		of("an array in a line", array(good)+"\n"+good, 200, stored(1, 0, rejected(0, "", "must be a JSON object, not an array"))),
+			rejected(0, "", notRecord("a number")),
+			rejected(1, "", notRecord("a string")),
+			rejected(2, "", notRecord("null")))),
+		of("an array in a line", array(good)+"\n"+good, 200, stored(1, 0, rejected(0, "", notRecord("an array")))),
 		of("one bad line", bad, 400, invalidBatch(rejected(0, "timestamp", lowTimestamp))),
-		of("bad lines alone", "{\n"+bad+"\n}", 400, invalidBatch(wrongAt(0, 1), rejected(1, "timestamp", lowTimestamp), wrongAt(2, 0))),
-		of("a record over several lines", strings.Replace(good, ",", ",\n", 1), 400, invalidBatch(wrongAt(0, "{any}"), wrongAt(1, 16))),
-		of("carriage returns alone", good+"\r"+good, 400, invalidBatch(wrongAt(0, "{any}"))),
+		of("bad lines alone", "{\n"+bad+"\n}", 400, invalidBatch(wrongAt(0, 1, lineEnds), rejected(1, "timestamp", lowTimestamp), wrongAt(2, 0, notBegun))),
+		of("a record over several lines", strings.Replace(good, ",", ",\n", 1), 400, invalidBatch(wrongAt(0, "{any}", lineEnds), wrongAt(1, 16, something))),
+		of("carriage returns alone", good+"\r"+good, 400, invalidBatch(wrongAt(0, "{any}", oneLine))),
 	}
 }
 

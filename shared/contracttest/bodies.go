@@ -1,7 +1,6 @@
 package contracttest
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 )
@@ -27,6 +26,9 @@ func contentTypes() []Case {
 		as("application/json; charset=utf-8"),
 		as("application/json;charset=utf-8"),
 		as("Application/JSON"),
+		as("application/json; charset=iso-8859-1"),
+		as("application/vnd.shop.profile+json"),
+		as("application/vnd.shop.profile+JSON; charset=utf-8"),
 		as("application/x-ndjson"),
 		as("application/x-ndjson; charset=utf-8"),
 		{Name: "NDJSON for Postgres", Route: postgresRoute, Header: ndjson, Body: postgres() + "\n" + postgres(), Status: 200, Answer: accepted(2)},
@@ -38,6 +40,11 @@ func contentTypes() []Case {
 		refused("application/jsonl"),
 		refused("application/octet-stream"),
 		refused("application/jsonx"),
+		refused("application/ndjson"),
+		refused("application/x-json-stream"),
+		refused("application/json-seq"),
+		refused("text/x+json"),
+		refused("application/x+json, text/csv"),
 		refused("json"),
 		refused("text/sql").to(postgresRoute),
 		before("before the body's JSON", refused("text/csv")),
@@ -57,12 +64,16 @@ func contentEncodings() []Case {
 		c.Answer = failure("Unsupported Content-Encoding: send gzip, zstd, or none")
 		return c
 	}
-	damaged := func(name, encoding string, encode func([]byte) []byte) Case {
+	invalid := func(name, encoding, why string, encode func([]byte) []byte) Case {
 		c := as(encoding+", "+name, encoding, encode)
 		c.Status = http.StatusBadRequest
-		c.Answer = failure(fmt.Sprintf("Invalid %s: the body is damaged, ends early, or is not %[1]s at all", encoding))
+		c.Answer = failure("Invalid " + encoding + ": " + why)
 		return c
 	}
+	damaged := func(name, encoding string, encode func([]byte) []byte) Case {
+		return invalid(name, encoding, "the body is damaged, ends early, or has something behind its end", encode)
+	}
+	const isPlain = "the body is plain JSON; compress it, or leave the header Content-Encoding out"
 	plain := func(body []byte) []byte { return body }
 	nothing := func([]byte) []byte { return nil }
 	cut := func(encode func([]byte) []byte, bytes int) func([]byte) []byte {
@@ -85,14 +96,19 @@ func contentEncodings() []Case {
 		}
 	}
 	offset := as("the offset of what is not JSON", "gzip", gzipped)
-	offset.Body, offset.Status, offset.Answer = strings.Repeat(" ", 1000)+"{]", 400, `{"error":"Invalid JSON","offset":1001}`
+	offset.Body, offset.Status, offset.Answer = strings.Repeat(" ", 1000)+"{]", 400, invalidJSON(1001, notThere)
 	tooWide := as("zstd with a window of 16 MiB", "zstd", zstdWithWindow(14))
 	tooWide.Status, tooWide.Answer = 400, failure("Invalid zstd: the frame asks for a window above 8388608 bytes; compress without --long or --ultra")
+	twice := as("gzip of gzip", "gzip", func(body []byte) []byte { return gzipped(gzipped(body)) })
+	twice.Status, twice.Answer = 400, invalidJSON(0, isGzip)
 	return []Case{
 		as("none", "", plain),
 		as("identity", "identity", plain),
 		as("gzip", "gzip", gzipped),
 		as("GZIP", "GZIP", gzipped),
+		as("x-gzip", "X-GZIP", gzipped),
+		as("gzip and an empty member", ",\tgzip ,", gzipped),
+		twice,
 		as("gzip of two members", "gzip", halves(gzipped)),
 		as("zstd", "zstd", zstandard),
 		as("zstd of two frames", "zstd", halves(zstandard)),
@@ -103,14 +119,16 @@ func contentEncodings() []Case {
 		damaged("without its last byte", "gzip", cut(gzipped, 1)),
 		damaged("wrong checksum", "gzip", flip(gzipped, 8)),
 		damaged("wrong inside", "gzip", flip(gzipped, 40)),
-		damaged("that is plain JSON", "gzip", plain),
-		damaged("that is zstd", "gzip", zstandard),
+		invalid("that is plain JSON", "gzip", isPlain, plain),
+		invalid("that is zstd", "gzip", isZstd, zstandard),
 		damaged("something behind it", "gzip", func(body []byte) []byte { return append(gzipped(body), "{}"...) }),
-		damaged("that is empty", "gzip", nothing),
+		invalid("that is empty", "gzip", "the body is empty", nothing),
 		damaged("ends early", "zstd", cut(zstandard, 20)),
 		damaged("wrong checksum", "zstd", flip(zstandard, 1)),
-		damaged("that is plain JSON", "zstd", plain),
-		damaged("that is gzip", "zstd", gzipped),
+		invalid("that is plain JSON", "zstd", isPlain, plain),
+		invalid("that is gzip", "zstd", isGzip, gzipped),
+		invalid("that is zlib", "gzip", isZlib, zlibbed),
+		invalid("that is bare deflate", "gzip", "the body does not begin as gzip does; PHP's gzencode makes gzip, and gzdeflate and gzcompress do not", func(body []byte) []byte { return zlibbed(body)[2:] }),
 		unsupported("br"),
 		unsupported("deflate"),
 		unsupported("compress"),
@@ -119,73 +137,22 @@ func contentEncodings() []Case {
 	}
 }
 
-// notJSON are bodies that are refused as a whole, each with the offset of the first byte that cannot be
-// right.
-func notJSON() []Case {
-	good := php("project", `"shop"`, "correlation_id", `"d37cc455-87f5-457f-b02d-86776b296414"`, "timestamp", "1")
-	var cases []Case
-	for _, c := range []struct {
-		name   string
-		body   string
-		offset int
-	}{
-		{"nothing", "", 0},
-		{"blanks", " \r\n\t", 4},
-		{"a byte order mark", "\ufeff{}", 0},
-		{"UTF-16", "\xff\xfe{\x00}\x00", 0},
-		{"an object that ends early", `{"project"`, 10},
-		{"a string that ends early", `{"project":"sh`, 14},
-		{"an array that ends early", `[{}`, 3},
-		{"an array that ends in its comma", `[{},`, 4},
-		{"10,000 brackets that open", strings.Repeat("[", 10_000), 10_000},
-		{"a comma behind the last member", `{"a":1,}`, 7},
-		{"a comma behind the last record", `[{},]`, 4},
-		{"no comma between two records", `[{} {}]`, 4},
-		{"no colon", `{"a" 1}`, 5},
-		{"the wrong bracket", `{"a":[1}`, 7},
-		{"something behind the object", `{} x`, 3},
-		{"something behind the array", `[{}]]`, 4},
-		{"lines without their Content-Type", "{}\n{}", 3},
-		{"a NUL behind the object", "{}\x00", 2},
-		{"single quotes", `{'a':1}`, 1},
-		{"a name without quotes", `{a:1}`, 1},
-		{"a comment", `{/* */}`, 1},
-		{"a form", "project=shop", 0},
-		{"NaN", `{"timestamp":NaN}`, 13},
-		{"-Infinity", `{"timestamp":-Infinity}`, 14},
-		{"True", `{"a":True}`, 5},
-		{"a word that ends early", `{"a":tru}`, 8},
-		{"a zero in front", `{"a":01}`, 6},
-		{"a plus in front", `{"a":+1}`, 5},
-		{"no digit before the point", `{"a":.5}`, 5},
-		{"no digit behind the point", `{"a":1.}`, 7},
-		{"no digit in the exponent", `{"a":1e}`, 7},
-		{"a hexadecimal number", `{"a":0x10}`, 6},
-		{"a tab in a string", "{\"a\":\"\t\"}", 6},
-		{"a line end in a string", "{\"a\":\"\n\"}", 6},
-		{"a NUL in a string", "{\"a\":\"\x00\"}", 6},
-		{"an unknown escape", `{"a":"\x41"}`, 7},
-		{"an escape that ends early", `{"a":"\u12"}`, 10},
-		{"Latin-1", "{\"a\":\"caf\xe9\"}", 9},
-		{"half a character", "{\"a\":\"\xc3\"}", 6},
-		{"a slash in two bytes", "{\"a\":\"\xc0\xaf\"}", 6},
-		{"half a surrogate pair in three bytes", "{\"a\":\"\xed\xa0\x80\"}", 6},
-		{"a character beyond U+10FFFF", "{\"a\":\"\xf4\x90\x80\x80\"}", 6},
-		{"bytes that are not UTF-8 behind an earlier error", "{\"a\" \"\xff\"}", 5},
-		{"a good record before the error", array(good, "{"), len("[" + good + ",{")},
-	} {
-		cases = append(cases, Case{
-			Name: c.name, Header: map[string]string{"Content-Type": "application/json"}, Body: c.body,
-			Status: 400, Answer: fmt.Sprintf(`{"error":"Invalid JSON","offset":%d}`, c.offset),
-		})
+// notRecord is what is wrong with a value of some type that stands where a record should; the string holds JSON.
+func notRecord(kind string) string {
+	remedy := "send the record itself"
+	switch kind {
+	case "an array":
+		remedy = "an array of records is the whole of an application/json body"
+	case "a string":
+		remedy = "it was encoded twice: encode it once"
 	}
-	return cases
+	return "must be a JSON object, not " + kind + "; " + remedy
 }
 
 // notRecords are bodies of JSON that hold something else than objects.
 func notRecords() []Case {
 	one := func(body, kind string) Case {
-		return Case{Name: body, Body: body, Status: 400, Answer: invalid("", "must be a JSON object, not "+kind)}
+		return Case{Name: body, Body: body, Status: 400, Answer: invalid("", kind)}
 	}
 	deep := strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)
 	all := Case{
@@ -193,13 +160,21 @@ func notRecords() []Case {
 		Body:   array("null", "[]", `"{}"`, "1", "true", deep),
 		Status: 400,
 		Answer: invalidBatch(
-			rejected(0, "", "must be a JSON object, not null"),
-			rejected(1, "", "must be a JSON object, not an array"),
-			rejected(2, "", "must be a JSON object, not a string"),
-			rejected(3, "", "must be a JSON object, not a number"),
-			rejected(4, "", "must be a JSON object, not a boolean"),
-			rejected(5, "", "must be a JSON object, not an array"),
+			rejected(0, "", notRecord("null")),
+			rejected(1, "", notRecord("an array")),
+			rejected(2, "", notRecord("a string")),
+			rejected(3, "", notRecord("a number")),
+			rejected(4, "", "must be a JSON object, not a boolean; send the record itself"),
+			rejected(5, "", notRecord("an array")),
 		),
 	}
-	return []Case{one("null", "null"), one(`"{}"`, "a string"), one("-1.5e3", "a number"), one("false", "a boolean"), all}
+	return []Case{
+		one("null", notRecord("null")),
+		one(`"{}"`, notRecord("a string")),
+		one(`" [{\"project\":1}]"`, notRecord("a string")),
+		one(`""`, "must be a JSON object, not a string; send the record itself"),
+		one("-1.5e3", notRecord("a number")),
+		one("false", "must be a JSON object, not a boolean; false is what PHP's json_encode returns when it fails: json_last_error_msg() says why"),
+		all,
+	}
 }

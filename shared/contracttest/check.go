@@ -96,13 +96,16 @@ func (d *Document) checkRequest(t testing.TB, path, contentType string, body []b
 	}
 }
 
+// mark is a byte order mark, which may be ignored.
+var mark = []byte("\ufeff")
+
 func requestValue(contentType string, body []byte) (any, error) {
 	if !strings.HasPrefix(contentType, "application/x-ndjson") {
-		return jsonschema.UnmarshalJSON(bytes.NewReader(body))
+		return jsonschema.UnmarshalJSON(bytes.NewReader(bytes.TrimPrefix(body, mark)))
 	}
 	records := []any{}
 	for line := range bytes.Lines(body) {
-		if line = bytes.TrimSpace(line); len(line) == 0 {
+		if line = bytes.TrimSpace(bytes.TrimPrefix(line, mark)); len(line) == 0 {
 			continue
 		}
 		record, err := jsonschema.UnmarshalJSON(bytes.NewReader(line))

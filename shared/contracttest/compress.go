@@ -3,6 +3,7 @@ package contracttest
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -17,6 +18,20 @@ func gzipped(body []byte) []byte {
 	}
 	if err != nil {
 		panic("gzip into memory: " + err.Error())
+	}
+	return b.Bytes()
+}
+
+// zlibbed compresses a body as PHP's gzcompress does.
+func zlibbed(body []byte) []byte {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	_, err := w.Write(body)
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic("zlib into memory: " + err.Error())
 	}
 	return b.Bytes()
 }

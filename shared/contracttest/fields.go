@@ -33,7 +33,7 @@ func onBoth(field string, rules []rule) []Case {
 	return cases
 }
 
-const halfPair = `holds half of a surrogate pair (\ud800 to \udfff), which is no character`
+const halfPair = `holds half of a surrogate pair (\ud800 to \udfff), which is no character; send \ufffd for it`
 
 func projectField() []Case {
 	rules := []rule{
@@ -43,11 +43,11 @@ func projectField() []Case {
 		{name: "with dots", value: `"{project:dots}"`},
 		{name: "left out", value: "", message: "is required"},
 		{name: "null", value: "null", message: "must be a string, not null"},
-		{name: "a number", value: "1", message: "must be a string, not a number"},
+		{name: "a number", value: "1", message: "must be a string, not a number; put it in quotes"},
 		{name: "an array", value: `["{project}"]`, message: "must be a string, not an array"},
-		{name: "empty", value: `""`, message: "is 0 characters long; 1 to 50"},
-		{name: "51 characters", value: quote(strings.Repeat("x", 51)), message: "is 51 characters long; 1 to 50"},
-		{name: "51 characters of two bytes", value: quote(strings.Repeat("ü", 51)), message: "is 51 characters long; 1 to 50"},
+		{name: "empty", value: `""`, message: "is 0 characters long; 1 to 50: send the project that the key is for"},
+		{name: "51 characters", value: quote(strings.Repeat("x", 51)), message: "is 51 characters long; 1 to 50: send the project that the key is for"},
+		{name: "51 characters of two bytes", value: quote(strings.Repeat("ü", 51)), message: "is 51 characters long; 1 to 50: send the project that the key is for"},
 		{name: "half a surrogate pair", value: `"\ud800"`, message: halfPair, beyond: true},
 	}
 	cases := onBoth("project", rules)
@@ -84,6 +84,12 @@ func foreign(name string, index int, body string) Case {
 
 const badID = "must be a UUID (d37cc455-87f5-457f-b02d-86776b296414, its dashes may be left out) or a trace id of 32 hexadecimal digits"
 
+const (
+	aroundID = "; send it without what stands around it"
+	allZeros = "is all zeros, which stands for no id (the nil UUID of RFC 9562, no W3C trace id either); send the request's own, or make one"
+	allOnes  = "is all ones, which stands for no id (the max UUID of RFC 9562); send the request's own, or make one"
+)
+
 var correlationIDRules = []rule{
 	{name: "a UUID", value: `"{uuid}"`},
 	{name: "a UUID in upper case", value: `"D37CC455-87F5-457F-B02D-86776B296414"`},
@@ -94,26 +100,34 @@ var correlationIDRules = []rule{
 	{name: "with an escaped digit", value: `"\u0034885beed-83e7-4a5d-8f3d-285bfe828ecc"`},
 	{name: "left out", value: "", message: "is required"},
 	{name: "null", value: "null", message: "must be a string, not null"},
-	{name: "a number", value: "42", message: "must be a string, not a number"},
+	{name: "a number", value: "42", message: "must be a string, not a number; put it in quotes"},
 	{name: "empty", value: `""`, message: badID},
 	{name: "31 digits", value: `"4bf92f3577b34da6a3ce929d0e0e473"`, message: badID},
 	{name: "33 digits", value: `"4bf92f3577b34da6a3ce929d0e0e47361"`, message: badID},
 	{name: "not hexadecimal", value: `"4bf92f3577b34da6a3ce929d0e0e473g"`, message: badID},
 	{name: "full-width digits", value: `"４４４４４４４４４４"`, message: badID},
-	{name: "braces", value: `"{d37cc455-87f5-457f-b02d-86776b296414}"`, message: badID},
-	{name: "urn:uuid:", value: `"urn:uuid:d37cc455-87f5-457f-b02d-86776b296414"`, message: badID},
-	{name: "blanks around", value: `" d37cc455-87f5-457f-b02d-86776b296414 "`, message: badID},
+	{name: "braces", value: `"{d37cc455-87f5-457f-b02d-86776b296414}"`, message: badID + aroundID},
+	{name: "urn:uuid:", value: `"urn:uuid:d37cc455-87f5-457f-b02d-86776b296414"`, message: badID + aroundID},
+	{name: "blanks around", value: `" d37cc455-87f5-457f-b02d-86776b296414 "`, message: badID + aroundID},
 	{name: "a UUID inside of 38 characters", value: `"xd37cc455-87f5-457f-b02d-86776b296414x"`, message: badID},
 	{name: "a dash elsewhere", value: `"d37cc45-587f5-457f-b02d-86776b296414"`, message: badID},
 	{name: "some dashes", value: `"d37cc455-87f5457fb02d86776b296414"`, message: badID},
 	{name: "other dashes", value: `"d37cc455_87f5_457f_b02d_86776b296414"`, message: badID},
 	{name: "a NUL at the end", value: `"4bf92f3577b34da6a3ce929d0e0e473\u0000"`, message: badID},
-	{name: "a traceparent", value: `"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"`, message: badID},
+	{name: "a traceparent", value: `"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"`, message: badID + "; it is a whole traceparent: send its second part"},
+	{name: "a trace id with a span id", value: `"4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1"`, message: badID + "; it is a trace id with more behind it: send its first part"},
+	{name: "a span id", value: `"00f067aa0ba902b7"`, message: badID + "; it is a span id, or half a trace id: send the whole trace id"},
+	{name: "the nil UUID", value: `"00000000-0000-0000-0000-000000000000"`, message: allZeros},
+	{name: "a trace id of zeros", value: quote(strings.Repeat("0", 32)), message: allZeros},
+	{name: "the max UUID", value: `"FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"`, message: allOnes},
+	{name: "the max UUID without dashes", value: quote(strings.Repeat("f", 32)), message: allOnes},
+	{name: "half a trace id, filled up", value: `"000000000000000000f067aa0ba902b7"`},
 	{name: "half a surrogate pair", value: `"\udc00"`, message: halfPair},
 }
 
 const (
-	tooOld   = "is older than the 168 hours that records are kept"
+	tooOld   = "is older than the 168 hours that records are kept; send records sooner, in Unix seconds, and set the sender's clock"
+	seconds  = "; send Unix seconds, such as 1763843023.96: microtime(true) in PHP, time.time() in Python, date +%s in a shell, extract(epoch FROM now()) in Postgres"
 	tooNew   = "is more than an hour ahead of the listener's clock, which says {any}; set the sender's clock"
 	tooLarge = "is too large a number"
 )
@@ -125,12 +139,15 @@ var timestampRules = []rule{
 	{name: "with an exponent", value: "{now}00e-2"},
 	{name: "nearly an hour ahead", value: "{now+3500}"},
 	{name: "nearly a week old", value: "{now-604700}"},
-	{name: "left out", value: "", message: "is required"},
-	{name: "null", value: "null", message: "must be a number, not null"},
-	{name: "a string", value: `"{now}"`, message: "must be a number, not a string"},
-	{name: "an ISO 8601 time", value: `"2026-01-02T15:04:05Z"`, message: "must be a number, not a string"},
-	{name: "true", value: "true", message: "must be a number, not a boolean"},
-	{name: "an object", value: "{}", message: "must be a number, not an object"},
+	{name: "left out", value: "", message: "is required" + seconds},
+	{name: "null", value: "null", message: "must be a number, not null" + seconds},
+	{name: "a string", value: `"{now}"`, message: "must be a number, not a string" + seconds},
+	{name: "an ISO 8601 time", value: `"2026-01-02T15:04:05Z"`, message: "must be a number, not a string" + seconds},
+	{name: "true", value: "true", message: "must be a number, not a boolean" + seconds},
+	{name: "an object", value: "{}", message: "must be a number, not an object" + seconds},
+	{name: "a DateTime of PHP", value: `{"date":"2026-01-02 15:04:05.000000","timezone_type":3,"timezone":"UTC"}`, message: "must be a number, not an object" + seconds},
+	{name: "milliseconds in a string", value: `"{now}000"`, message: "must be a number, not a string" + seconds},
+	{name: "a date in digits", value: "20260102150405", message: "is no Unix time" + seconds},
 	{name: "zero", value: "0", message: "must be positive Unix seconds"},
 	{name: "minus zero", value: "-0.0", message: "must be positive Unix seconds"},
 	{name: "negative", value: "-{now}", message: "must be positive Unix seconds"},
@@ -154,16 +171,18 @@ var durationRules = []rule{
 	{name: "with an exponent", value: "1E+3"},
 	{name: "the largest number", value: "1.7976931348623157e308"},
 	{name: "left out", value: "", message: "is required; null when it is not known"},
-	{name: "negative", value: "-0.001", message: "must not be negative"},
-	{name: "a string", value: `"12"`, message: "must be a number or null, not a string"},
-	{name: "false", value: "false", message: "must be a number or null, not a boolean"},
+	{name: "negative", value: "-0.001", message: "must not be negative; measure it with a clock that is not set, such as PHP's hrtime"},
+	{name: "a string", value: `"12"`, message: "must be a number or null, not a string; leave its quotes out"},
+	{name: "false", value: "false", message: "must be a number or null, not a boolean; send milliseconds, or null when they are not known"},
 	{name: "1e400", value: "1e400", message: tooLarge},
 }
+
+const mayBeCut = ", and a longer one may be cut, between two characters"
 
 // nameRules are those of the field that says what was profiled.
 func nameRules(maxBytes int) []rule {
 	tooLong := func(bytes int) string {
-		return "is " + decimal(bytes) + " bytes long; 1 to " + decimal(maxBytes)
+		return "is " + decimal(bytes) + " bytes long; at most " + decimal(maxBytes) + mayBeCut
 	}
 	x, umlauts := strings.Repeat("x", maxBytes), strings.Repeat("ü", maxBytes/2)
 	return []rule{
@@ -178,10 +197,10 @@ func nameRules(maxBytes int) []rule {
 		{name: "left out", value: "", message: "is required"},
 		{name: "null", value: "null", message: "must be a string, not null"},
 		{name: "an object", value: "{}", message: "must be a string, not an object"},
-		{name: "empty", value: `""`, message: tooLong(0)},
+		{name: "empty", value: `""`, message: "is empty; 1 to " + decimal(maxBytes) + " bytes"},
 		{name: "a byte too long", value: quote(x + "x"), message: tooLong(maxBytes + 1)},
 		{name: "two bytes too long", value: quote(umlauts + "ü"), message: tooLong(maxBytes + 2), beyond: true},
-		{name: "a NUL", value: `"/\u0000"`, message: `holds a NUL character (\u0000)`},
+		{name: "a NUL", value: `"/\u0000"`, message: `holds a NUL character (\u0000); leave it out`},
 		{name: "the first half of a surrogate pair", value: `"/\ud83d"`, message: halfPair, beyond: true},
 		{name: "the second half of a surrogate pair", value: `"/\ude00"`, message: halfPair, beyond: true},
 		{name: "two first halves", value: `"\ud83d\ud83d"`, message: halfPair, beyond: true},

@@ -15,6 +15,8 @@ func nested(depth int) string {
 
 const explainArray = "is an array of one object, as EXPLAIN (FORMAT JSON) prints it; send its element"
 
+const intoOne = `; put it into one, such as {"data":…}`
+
 var profilingDataRules = []rule{
 	{name: "an object", value: `{"main()":{"ct":1,"wt":-3}}`},
 	{name: "an empty object", value: `{}`},
@@ -27,14 +29,14 @@ var profilingDataRules = []rule{
 	{name: "names of PHP functions", value: `{"Shop\\Catalog::{closure}==>strlen@1":{"wt":1},"":{"wt":2}}`},
 	{name: "512 deep", value: nested(512)},
 	{name: "left out", value: "", message: "is required; {} when there is nothing"},
-	{name: "null", value: "null", message: "must be an object, not null"},
-	{name: "a string", value: `"{}"`, message: "must be an object, not a string"},
-	{name: "a number", value: "0", message: "must be an object, not a number"},
+	{name: "null", value: "null", message: "must be an object, not null; send {} when there is nothing"},
+	{name: "a string", value: `"{}"`, message: "must be an object, not a string; it was encoded twice: encode the record once"},
+	{name: "a number", value: "0", message: "must be an object, not a number" + intoOne},
 	{name: "what EXPLAIN prints", value: `[{"Plan":{"Node Type":"Result"}}]`, message: explainArray},
 	{name: "what EXPLAIN prints, with line ends", value: "[\n  {\n    \"Plan\": {}\n  }\n]", message: explainArray},
-	{name: "two plans", value: `[{"Plan":{}},{"Plan":{}}]`, message: "must be an object, not an array"},
-	{name: "an array of a number", value: `[0]`, message: "must be an object, not an array"},
-	{name: "an array of an empty array", value: `[[]]`, message: "must be an object, not an array"},
+	{name: "two plans", value: `[{"Plan":{}},{"Plan":{}}]`, message: "must be an object, not an array" + intoOne},
+	{name: "an array of a number", value: `[0]`, message: "must be an object, not an array" + intoOne},
+	{name: "an array of an empty array", value: `[[]]`, message: "must be an object, not an array" + intoOne},
 	{name: "513 deep", value: nested(513), message: "is nested 513 deep; at most 512", beyond: true},
 	{name: "10,000 deep", value: nested(10_000), message: "is nested 10000 deep; at most 512", beyond: true},
 }
@@ -56,7 +58,7 @@ func extraFields() []Case {
 	twice := func(name, value string) string {
 		return strings.TrimSuffix(php(), "}") + fmt.Sprintf(`,"%s":%s}`, name, value)
 	}
-	tooMany := refused("1,001", "", "has 1001 fields beside the contract's; at most 1000", many(1001)...)
+	tooMany := refused("1,001", "", "has 1001 fields beside the contract's; at most 1000: put some into one object", many(1001)...)
 	tooMany.BeyondSchema = false
 	long := strings.Repeat("n", 64)
 	repeat := func(name, field, value string) Case {
@@ -91,18 +93,20 @@ func extraFields() []Case {
 	}
 }
 
+// nothingThere is what is wrong with an empty record.
+func nothingThere(name string) []string {
+	return []string{
+		"project", "is required",
+		"correlation_id", "is required",
+		"timestamp", "is required" + seconds,
+		"duration_ms", "is required; null when it is not known",
+		name, "is required",
+		"profiling_data", "is required; {} when there is nothing",
+	}
+}
+
 // detailLists are records with more than one fault.
 func detailLists() []Case {
-	required := func(name string) []string {
-		return []string{
-			"project", "is required",
-			"correlation_id", "is required",
-			"timestamp", "is required",
-			"duration_ms", "is required; null when it is not known",
-			name, "is required",
-			"profiling_data", "is required; {} when there is nothing",
-		}
-	}
 	wrong := Case{
 		Name:   "all fields wrong",
 		Body:   `{"project":null,"correlation_id":"x","timestamp":"now","duration_ms":-1,"request_uri":"","profiling_data":[1]}`,
@@ -110,15 +114,15 @@ func detailLists() []Case {
 		Answer: invalid(
 			"project", "must be a string, not null",
 			"correlation_id", badID,
-			"timestamp", "must be a number, not a string",
-			"duration_ms", "must not be negative",
-			"request_uri", "is 0 bytes long; 1 to 8192",
-			"profiling_data", "must be an object, not an array",
+			"timestamp", "must be a number, not a string"+seconds,
+			"duration_ms", "must not be negative; measure it with a clock that is not set, such as PHP's hrtime",
+			"request_uri", "is empty; 1 to 8192 bytes",
+			"profiling_data", "must be an object, not an array"+intoOne,
 		),
 	}
 	both := Case{
 		Name: "two faults in one field", Body: php("request_uri", `"\u0000`+strings.Repeat("x", 8192)+`"`), Status: 400,
-		Answer: invalid("request_uri", "is 8193 bytes long; 1 to 8192", "request_uri", `holds a NUL character (\u0000)`),
+		Answer: invalid("request_uri", "is 8193 bytes long; at most 8192"+mayBeCut, "request_uri", `holds a NUL character (\u0000); leave it out`),
 	}
 	var deep, first []string
 	for i := range 30 {
@@ -128,8 +132,8 @@ func detailLists() []Case {
 		}
 	}
 	return []Case{
-		{Name: "no field", Body: "{}", Status: 400, Answer: invalid(required("request_uri")...)},
-		{Name: "no field of a statement", Route: postgresRoute, Body: "{ }", Status: 400, Answer: invalid(required("query")...)},
+		{Name: "no field", Body: "{}", Status: 400, Answer: invalid(nothingThere("request_uri")...)},
+		{Name: "no field of a statement", Route: postgresRoute, Body: "{ }", Status: 400, Answer: invalid(nothingThere("query")...)},
 		wrong,
 		both,
 		{Name: "20 of 30 are told", Body: php(deep...), Status: 400, Answer: invalid(first...), BeyondSchema: true},

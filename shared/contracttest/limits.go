@@ -41,7 +41,9 @@ func limits() []Case {
 	but := func(reason string, status int, header map[string]string) Case {
 		return with(header, of("over 4 MiB, but "+reason, php(), padded(maxWire+1), status, ""))
 	}
-	tooLong := func(bytes int) string { return fmt.Sprintf("is %d bytes long; a record holds at most 4194304", bytes) }
+	tooLong := func(bytes int) string {
+		return fmt.Sprintf("is %d bytes long; a record holds at most 4194304: leave out part of profiling_data", bytes)
+	}
 	allBad := strings.TrimSuffix(strings.Repeat("{},", maxRecords+1), ",")
 	return []Case{
 		of("4 MiB on the wire", php(), padded(maxWire), 200, accepted(1)),
@@ -63,6 +65,7 @@ func limits() []Case {
 		under("zstd", refused("a zstd bomb", "", bomb(zstandard), overPlain)),
 
 		with(ndjson, of("5,000 records", strings.Repeat(php()+"\n", maxRecords), nil, 200, accepted(maxRecords))),
+		of("5,000 records with six problems each", array(strings.TrimSuffix(strings.Repeat("{},", maxRecords), ",")), nil, 400, invalidBatch(sixEach(maxRecords)...)),
 		refused("5,001 records", array(allBad), nil, overRecords),
 		with(ndjson, refused("5,001 lines", strings.Repeat(php()+"\n", maxRecords+1), nil, overRecords)),
 		with(ndjson, refused("5,001 bad lines", strings.Repeat("{\n", maxRecords+1), nil, overRecords)),
@@ -72,10 +75,22 @@ func limits() []Case {
 		under("gzip", of("a record over 4 MiB", php("trace", `""`), then(gzipped, grown(maxRecord+1)), 400,
 			invalid("", tooLong(maxRecord+1)))),
 		under("zstd", of("a record over 4 MiB among good ones", array(php(), php("trace", `""`), php()), then(zstandard, grown(maxRecord+1)), 200,
-			stored(2, 0, rejected(1, "", "{any}; a record holds at most 4194304")))),
+			stored(2, 0, rejected(1, "", "{any}; a record holds at most 4194304: leave out part of profiling_data")))),
 		under("gzip", of("a profile over 4 MiB", postgres("profiling_data", `{"trace":""}`), then(gzipped, grown(maxRecord+1)), 400,
 			invalid("", tooLong(maxRecord+1)))).to(postgresRoute),
 	}
+}
+
+// sixEach is what is wrong with so many empty records: 500 problems are told, and then the first path of each record.
+func sixEach(records int) (all []string) {
+	for i := range records {
+		if i < 500/6 {
+			all = append(all, rejected(i, nothingThere("request_uri")...))
+		} else {
+			all = append(all, rejected(i, "project", "is wrong"))
+		}
+	}
+	return all
 }
 
 // to returns the case for another route.

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -26,13 +27,16 @@ const (
 	bodyTime     = 30 * time.Second
 )
 
-// formatOf tells how records stand in the body by the Content-Type.
+// formatOf tells how records stand in the body by the Content-Type. Two of them are none, wherever lines are joined on the
+// way. A type that ends in +json is JSON, whatever it is beside (RFC 6839, section 3.1).
 func formatOf(r *http.Request) (record.Format, error) {
-	contentType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	switch strings.ToLower(strings.TrimSpace(contentType)) {
-	case "", "application/json":
+	contentType, _, _ := strings.Cut(strings.Join(r.Header.Values("Content-Type"), ","), ";")
+	contentType = strings.ToLower(strings.TrimSpace(contentType))
+	switch {
+	case contentType == "", contentType == "application/json",
+		strings.HasPrefix(contentType, "application/") && strings.HasSuffix(contentType, "+json") && !strings.Contains(contentType, ","):
 		return record.JSON, nil
-	case "application/x-ndjson":
+	case contentType == "application/x-ndjson":
 		return record.NDJSON, nil
 	}
 	return 0, &api.Error{
@@ -71,9 +75,9 @@ func NewBodies(max int64) *Bodies {
 // read returns the decompressed body, whose bytes are in the share until it is given back. Its errors are
 // answers: 415, 413, 400, or 503 for a body that did not arrive or that there is no room for.
 func (b *Bodies) read(w *api.Response, r *http.Request, s *share) ([]byte, error) {
-	encoding := strings.ToLower(strings.TrimSpace(strings.Join(r.Header.Values("Content-Encoding"), ",")))
+	encoding := encodingOf(r)
 	switch encoding {
-	case "", "identity", "gzip", "zstd":
+	case "", "gzip", "zstd":
 	default:
 		return nil, &api.Error{
 			Status: http.StatusUnsupportedMediaType,
@@ -86,7 +90,7 @@ func (b *Bodies) read(w *api.Response, r *http.Request, s *share) ([]byte, error
 		return nil, err
 	}
 	body := wire
-	if encoding == "gzip" || encoding == "zstd" {
+	if encoding != "" {
 		o := <-b.openers
 		body, err = o.open(encoding, wire, s)
 		b.openers <- o
@@ -108,11 +112,42 @@ func (b *Bodies) read(w *api.Response, r *http.Request, s *share) ([]byte, error
 	case errors.Is(err, errOverLimit), errors.Is(err, zstd.ErrDecoderSizeExceeded): // the latter when a frame announces it
 		return nil, tooLarge("The body is over %d bytes when decompressed; send fewer records at a time", record.MaxBody)
 	}
-	return nil, &api.Error{
-		Status: http.StatusBadRequest,
-		Text:   fmt.Sprintf("Invalid %s: the body is damaged, ends early, or is not %[1]s at all", encoding),
-		Cause:  err,
+	return nil, &api.Error{Status: http.StatusBadRequest, Text: "Invalid " + encoding + ": " + notOpened(encoding, wire), Cause: err}
+}
+
+// encodingOf returns how the body is compressed, as far as it is by one encoding. Empty members of the list don't count
+// (RFC 9110, section 5.6.1), identity alone is none, and x-gzip is gzip's other name (section 8.4.1.3).
+func encodingOf(r *http.Request) string {
+	var all []string
+	for encoding := range strings.SplitSeq(strings.Join(r.Header.Values("Content-Encoding"), ","), ",") {
+		switch encoding = strings.ToLower(strings.Trim(encoding, " \t")); encoding {
+		case "":
+		case "x-gzip":
+			all = append(all, "gzip")
+		default:
+			all = append(all, encoding)
+		}
 	}
+	if len(all) == 1 && all[0] == "identity" {
+		return ""
+	}
+	return strings.Join(all, ", ")
+}
+
+// notOpened says what a body looks like that is not what its Content-Encoding says.
+func notOpened(encoding string, wire []byte) string {
+	text := bytes.TrimLeft(bytes.TrimPrefix(wire, []byte("\ufeff")), " \t\r\n")
+	switch found := record.Compression(wire); {
+	case len(wire) == 0:
+		return "the body is empty"
+	case found != "" && found != encoding:
+		return record.Remedy(found)
+	case len(text) > 0 && (text[0] == '{' || text[0] == '['):
+		return "the body is plain JSON; compress it, or leave the header Content-Encoding out"
+	case found == "":
+		return "the body does not begin as " + encoding + " does; PHP's gzencode makes gzip, and gzdeflate and gzcompress do not"
+	}
+	return "the body is damaged, ends early, or has something behind its end"
 }
 
 // wire returns the body as it was sent.

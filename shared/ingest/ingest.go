@@ -121,8 +121,10 @@ func (h *handler) receive(w *api.Response, r *http.Request, d record.Decoder, fo
 	}
 	batch, err := d.Decode(body, format)
 	if err != nil {
+		h.logRefusal(w, r, err)
 		return answer{}, refusal(err, d.Project)
 	}
+	h.logRejected(w, r, batch.Rejected)
 	if err := held.take(sizeOf(batch.Rejected)); err != nil {
 		return answer{}, err
 	}
@@ -185,7 +187,12 @@ func sizeOf(rejected []record.Rejection) (n int64) {
 // refusal answers a body that cannot be read as a whole, or that is for another project.
 func refusal(err error, project string) error {
 	if syntax, ok := errors.AsType[*record.SyntaxError](err); ok {
-		return &api.Error{Status: http.StatusBadRequest, Text: "Invalid JSON", Fields: map[string]any{"offset": syntax.Offset}}
+		return &api.Error{
+			Status: http.StatusBadRequest,
+			Text:   "Invalid JSON",
+			Fields: map[string]any{"offset": syntax.Offset, "message": syntax.Message},
+			Cause:  err,
+		}
 	}
 	if foreign, ok := errors.AsType[*record.ProjectError](err); ok {
 		return &api.Error{

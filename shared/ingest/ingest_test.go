@@ -116,6 +116,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	h, cfg = newHandler(released(), nil)
 	w := post(h, bad)
 	require.Equal(t, 400, w.Code)
+	require.Less(t, w.Body.Len(), 512<<10, "15 KB of empty records")
 	require.Zero(t, cfg.Bodies.budget.used.Load())
 	var batch record.Batch
 	for i := range 5000 {
@@ -143,6 +144,65 @@ func TestBudgetComesBack(t *testing.T) {
 	} {
 		require.Equal(t, c.status, post(h, c.body, c.header...).Code, name)
 		require.Zero(t, cfg.Bodies.budget.used.Load(), name)
+	}
+}
+
+// At debug the log says why each record was refused, up to a bound, and nothing that a field held.
+func TestDebugTellsWhy(t *testing.T) {
+	var log bytes.Buffer
+	h, _ := newHandler(released(), func(c *Config) {
+		c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}}))
+	})
+	lines := func(body string, header ...string) []string {
+		log.Reset()
+		post(h, body, append(header, "X-Request-Id", "id-1")...)
+		require.NotContains(t, log.String(), "hidden")
+		all := strings.Split(strings.TrimSpace(log.String()), "\n")
+		require.Contains(t, all[len(all)-1], "level=INFO msg=request ")
+		return all[:len(all)-1]
+	}
+	good := profile(1, 1)
+	bad := strings.NewReplacer(`"/"`, `["hidden"]`, `"duration_ms":1`, `"duration_ms":-0.5`).Replace(good)
+	require.Equal(t, []string{
+		`level=DEBUG msg="record rejected" index=1 path=duration_ms message="must not be negative; measure it with a clock that is not set, such as PHP's hrtime" more=1 request_id=id-1`,
+		`level=DEBUG msg="record rejected" index=2 path="" message="must be a JSON object, not a string; send the record itself" request_id=id-1`,
+	}, lines("["+good+","+bad+`,"hidden"]`))
+	require.Equal(t, []string{
+		`level=DEBUG msg="record rejected" index=1 path="" message="is not JSON: byte 5 of the line, counted from 0, cannot be right: the line ends early; NDJSON has a whole object in each line, and one that goes over several is sent as application/json" offset=5 request_id=id-1`,
+	}, lines(good+"\n{\"hid", "Content-Type", "application/x-ndjson")[:1])
+	require.Equal(t, []string{`level=DEBUG msg="body refused" offset=10 message="a comma stands before the closing bracket; leave it out" request_id=id-1`}, lines(`["hidden",]`)[:1])
+	require.Equal(t, []string{`level=DEBUG msg="body refused" message="record 0 names another project" index=0 path=project request_id=id-1`},
+		lines(strings.Replace(good, `"shop"`, `"hidden"`, 1)))
+	many := lines("[" + strings.Repeat("1,", 999) + "1]")
+	require.Len(t, many, maxLogged+1)
+	require.Equal(t, `level=DEBUG msg="more records rejected" records=980 request_id=id-1`, many[maxLogged])
+
+	h, _ = newHandler(released(), func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	require.Empty(t, lines("[1]"), "at info")
+}
+
+// Two lines of a header mean what one line of both does, which is what a proxy may make of them.
+func TestHeadersTwice(t *testing.T) {
+	h, _ := newHandler(released(), nil)
+	for _, c := range []struct {
+		name, first, second string
+		status              int
+	}{
+		{"Content-Type", "application/json", "text/plain", 415},
+		{"Content-Type", "application/json", "application/x+json", 415},
+		{"Content-Encoding", "gzip", "gzip", 415},
+	} {
+		r := httptest.NewRequest("POST", "/ingest/php", strings.NewReader(profile(1, 1)))
+		r.Header.Set("Authorization", "Bearer "+key)
+		r.Header[c.name] = []string{c.first, c.second}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		require.Equal(t, c.status, w.Code, "%s: %s", c.name, w.Body)
 	}
 }
 

@@ -29,7 +29,7 @@ func (c *checker) record(f *fields) Record {
 		return Record{}
 	}
 	if f.size > MaxBytes {
-		c.fail("", "is %d bytes long; a record holds at most %d", f.size, MaxBytes)
+		c.fail("", "is %d bytes long; a record holds at most %d: leave out part of profiling_data", f.size, MaxBytes)
 	}
 	rec := Record{
 		Source:        c.Source.ID,
@@ -61,7 +61,7 @@ func (c *checker) raw(f *fields, field int, path, want, missing string) []byte {
 	case f.repeats[field]:
 		c.fail(path, "stands more than once; send it once")
 	case strings.IndexByte(want, v[0]) < 0:
-		c.fail(path, "must be %s, not %s", wanted, kind(v[0]))
+		c.fail(path, "must be %s, not %s%s", wanted, kind(v[0]), instead(field, v))
 	default:
 		return v
 	}
@@ -79,7 +79,7 @@ func (c *checker) text(f *fields, field int, path string) (text string, ok bool)
 	}
 	text, lone := unquote(v)
 	if lone {
-		c.fail(path, "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
+		c.fail(path, "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character; send \\ufffd for it")
 	}
 	return text, !lone
 }
@@ -92,7 +92,7 @@ func (c *checker) project(f *fields) string {
 		return ""
 	}
 	if n := utf8.RuneCountInString(name); n < 1 || n > MaxProject {
-		c.fail("project", "is %d characters long; 1 to %d", n, MaxProject)
+		c.fail("project", "is %d characters long; 1 to %d: send the project that the key is for", n, MaxProject)
 	} else if Project(name) != c.Project {
 		c.foreign = true
 	}
@@ -121,7 +121,16 @@ func (c *checker) correlationID(f *fields) string {
 	}
 	id, ok := CorrelationID(text)
 	if !ok {
-		c.fail("correlation_id", "must be a UUID (d37cc455-87f5-457f-b02d-86776b296414, its dashes may be left out) or a trace id of 32 hexadecimal digits")
+		c.fail("correlation_id", "must be a UUID (d37cc455-87f5-457f-b02d-86776b296414, its dashes may be left out) or a trace id of 32 hexadecimal digits%s", almostID(text))
+	}
+	// Agents without an id send one of these, and they would put together what has nothing to do with one another.
+	switch strings.Trim(id, "-0") {
+	case "":
+		if ok {
+			c.fail("correlation_id", "is all zeros, which stands for no id (the nil UUID of RFC 9562, no W3C trace id either); send the request's own, or make one")
+		}
+	case "ffffffff-ffff-ffff-ffff-ffffffffffff":
+		c.fail("correlation_id", "is all ones, which stands for no id (the max UUID of RFC 9562); send the request's own, or make one")
 	}
 	return id
 }
@@ -174,7 +183,7 @@ func (c *checker) finite(v []byte, path string) (x float64, ok bool) {
 
 func (c *checker) timestamp(f *fields) int64 {
 	const path = "timestamp"
-	seconds, ok := c.finite(c.raw(f, fieldTimestamp, path, number, "is required"), path)
+	seconds, ok := c.finite(c.raw(f, fieldTimestamp, path, number, "is required; send Unix seconds, such as "+now), path)
 	if !ok {
 		return 0
 	}
@@ -188,16 +197,21 @@ func (c *checker) timestamp(f *fields) int64 {
 		name string
 		by   string
 	}{{1e17, "nanoseconds", "1,000,000,000"}, {1e14, "microseconds", "1,000,000"}, {1e11, "milliseconds", "1,000"}} {
-		if seconds >= unit.from {
-			c.fail(path, "seems to be in %s; send Unix seconds, fractions allowed: divide it by %s", unit.name, unit.by)
-			return 0
+		if seconds < unit.from {
+			continue
 		}
+		if seconds >= 100*unit.from { // a date written in digits, in ticks or from another epoch
+			c.fail(path, "is no Unix time; send Unix seconds, such as %s", now)
+		} else {
+			c.fail(path, "seems to be in %s; send Unix seconds, fractions allowed: divide it by %s", unit.name, unit.by)
+		}
+		return 0
 	}
 	t := int64(math.Round(seconds * 1e6))
 	if t > c.Now.Add(maxAhead).UnixMicro() {
 		c.fail(path, "is more than an hour ahead of the listener's clock, which says %d; set the sender's clock", c.Now.Unix())
 	} else if t < c.Now.Add(-c.Retention).UnixMicro() {
-		c.fail(path, "is older than the %g hours that records are kept", c.Retention.Hours())
+		c.fail(path, "is older than the %g hours that records are kept; send records sooner, in Unix seconds, and set the sender's clock", c.Retention.Hours())
 	}
 	return t
 }
@@ -210,7 +224,7 @@ func (c *checker) duration(f *fields) *float64 {
 	}
 	ms, ok := c.finite(v, path)
 	if ok && ms < 0 {
-		c.fail(path, "must not be negative")
+		c.fail(path, "must not be negative; measure it with a clock that is not set, such as PHP's hrtime")
 	}
 	ms = math.Abs(ms) // -0 is 0
 	return &ms
@@ -222,11 +236,13 @@ func (c *checker) name(f *fields) string {
 	if !ok {
 		return ""
 	}
-	if len(text) < 1 || len(text) > c.Source.MaxNameBytes {
-		c.fail(path, "is %d bytes long; 1 to %d", len(text), c.Source.MaxNameBytes)
+	if len(text) < 1 {
+		c.fail(path, "is empty; 1 to %d bytes", c.Source.MaxNameBytes)
+	} else if len(text) > c.Source.MaxNameBytes {
+		c.fail(path, "is %d bytes long; at most %d, and a longer one may be cut, between two characters", len(text), c.Source.MaxNameBytes)
 	}
 	if strings.IndexByte(text, 0) >= 0 {
-		c.fail(path, "holds a NUL character (\\u0000)")
+		c.fail(path, "holds a NUL character (\\u0000); leave it out")
 	}
 	return text
 }
@@ -245,7 +261,7 @@ func (c *checker) payload(f *fields) []byte {
 		if end, _, _ := scanValue(v, inner); v[inner] == '{' && v[skipSpace(v, end)] == ']' {
 			c.fail(path, "is an array of one object, as EXPLAIN (FORMAT JSON) prints it; send its element")
 		} else {
-			c.fail(path, "must be an object, not an array")
+			c.fail(path, "must be an object, not an array%s", instead(fieldPayload, v))
 		}
 		return nil
 	}
@@ -257,7 +273,7 @@ func (c *checker) payload(f *fields) []byte {
 
 func (c *checker) attributes(f *fields) []byte {
 	if f.others > MaxAttributes {
-		c.fail("", "has %d fields beside the contract's; at most %d", f.others, MaxAttributes)
+		c.fail("", "has %d fields beside the contract's; at most %d: put some into one object", f.others, MaxAttributes)
 	}
 	for _, m := range f.other {
 		if m.depth > MaxDepth {

@@ -21,10 +21,13 @@ var ErrTooManyRecords = errors.New("too many records in one body")
 
 // SyntaxError says that a body is not JSON, or not UTF-8.
 type SyntaxError struct {
-	Offset int // of the first byte that cannot be right, from 0
+	Offset  int    // of the first byte that cannot be right, from 0
+	Message string // what the body looks like and what to send, with nothing of it; never empty
 }
 
-func (e *SyntaxError) Error() string { return fmt.Sprintf("invalid JSON at byte %d", e.Offset) }
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("invalid JSON at byte %d: %s", e.Offset, e.Message)
+}
 
 // ProjectError says that a record names a project that the request's key is not for.
 type ProjectError struct {
@@ -62,6 +65,7 @@ type parser struct {
 	Decoder
 	batch   Batch
 	foreign *ProjectError
+	told    int // problems, of all records
 }
 
 func (p *parser) document(body []byte) error {
@@ -69,7 +73,7 @@ func (p *parser) document(body []byte) error {
 	if bad := invalidUTF8(body); bad >= 0 {
 		text = body[:bad] // whatever comes first, this end or an error before it, is the offset to tell
 	}
-	i := skipSpace(text, 0)
+	i := skipSpace(text, skipBOM(text))
 	p.batch.Single = i == len(text) || text[i] != '['
 	var err error
 	if !p.batch.Single {
@@ -77,14 +81,20 @@ func (p *parser) document(body []byte) error {
 	} else {
 		i, err = p.element(text, i)
 	}
+	if err == errSyntax {
+		return &SyntaxError{i, mistake(body, i, inside, JSON)}
+	}
 	if err != nil {
 		return err
 	}
 	if i = skipSpace(text, i); i < len(body) {
-		return &SyntaxError{Offset: i}
+		return &SyntaxError{i, mistake(body, i, behind, JSON)}
 	}
 	return nil
 }
+
+// errSyntax says that the text is no JSON at the offset that comes with it.
+var errSyntax = errors.New("not JSON")
 
 func (p *parser) array(text []byte, i int) (end int, err error) {
 	i = skipSpace(text, i+1)
@@ -102,7 +112,7 @@ func (p *parser) array(text []byte, i int) (end int, err error) {
 		case i < len(text) && text[i] == ']':
 			return i + 1, nil
 		default:
-			return i, &SyntaxError{Offset: i}
+			return i, errSyntax
 		}
 	}
 }
@@ -111,7 +121,7 @@ func (p *parser) array(text []byte, i int) (end int, err error) {
 func (p *parser) element(text []byte, i int) (end int, err error) {
 	f, end, ok := scanFields(text, i, p.Source.NameField)
 	if !ok {
-		return end, &SyntaxError{Offset: end}
+		return end, errSyntax
 	}
 	return end, p.check(&f)
 }
@@ -119,19 +129,21 @@ func (p *parser) element(text []byte, i int) (end int, err error) {
 func (p *parser) lines(body []byte) error {
 	for line := range bytes.Lines(body) {
 		text := bytes.TrimRight(line, " \t\r\n")
-		if len(text) == 0 {
+		start := skipSpace(text, skipBOM(text)) // files that were put behind each other have a mark each
+		if start == len(text) {
 			continue
 		}
 		valid := text
 		if bad := invalidUTF8(text); bad >= 0 {
 			valid = text[:bad]
 		}
-		f, end, ok := scanFields(valid, skipSpace(valid, 0), p.Source.NameField)
+		f, end, ok := scanFields(valid, start, p.Source.NameField)
+		where := inside
 		if ok {
-			end = skipSpace(valid, end)
+			end, where = skipSpace(valid, end), behind
 		}
 		if !ok || end < len(text) {
-			f = fields{problem: fmt.Sprintf("is not JSON: byte %d of the line, counted from 0, cannot be right", end)}
+			f = fields{offset: &end, problem: fmt.Sprintf("is not JSON: byte %d of the line, counted from 0, cannot be right: %s", end, mistake(text, end, where, NDJSON))}
 		}
 		if err := p.check(&f); err != nil {
 			return err
@@ -151,8 +163,14 @@ func (p *parser) check(f *fields) error {
 	if c.foreign && p.foreign == nil {
 		p.foreign = &ProjectError{Index: index}
 	}
+	if p.told += len(c.details); p.told > maxTold {
+		c.details = c.details[:min(len(c.details), 1)]
+		for i := range c.details {
+			c.details[i].Message = "is wrong"
+		}
+	}
 	if len(c.details) > 0 {
-		p.batch.Rejected = append(p.batch.Rejected, Rejection{Index: index, Details: c.details})
+		p.batch.Rejected = append(p.batch.Rejected, Rejection{Index: index, Details: c.details, Offset: f.offset})
 	} else {
 		p.batch.Records = append(p.batch.Records, rec)
 	}

@@ -45,7 +45,10 @@ func TestInvalidJSON(t *testing.T) {
 	}{
 		{"", 0},
 		{" \n", 2},
-		{"\ufeff{}", 0},
+		{"\ufeff", 3},
+		{"\ufeff{]", 4},
+		{"\ufeff\ufeff{}", 3},
+		{"{}\ufeff", 2},
 		{`{"project":"shop",}`, 18},
 		{`{"project":"shop"`, 17},
 		{`{"project"}`, 10},
@@ -96,6 +99,7 @@ func TestInvalidJSON(t *testing.T) {
 			syntax, ok := errors.AsType[*SyntaxError](err)
 			require.True(t, ok, "error is %v", err)
 			require.Equal(t, c.at, syntax.Offset)
+			require.NotEmpty(t, syntax.Message)
 		})
 	}
 }
@@ -112,9 +116,9 @@ func TestBatches(t *testing.T) {
 		{"empty array", " [ ] ", JSON, 0, nil},
 		{"array", "[" + good + " , " + good + "]", JSON, 2, nil},
 		{"bad ones among good", "[7," + good + "," + with("timestamp", "0") + "," + good + ",[" + good + "]]", JSON, 2, map[int]string{
-			0: ": must be a JSON object, not a number",
+			0: ": must be a JSON object, not a number; send the record itself",
 			2: "timestamp: must be positive Unix seconds",
-			4: ": must be a JSON object, not an array",
+			4: ": must be a JSON object, not an array; an array of records is the whole of an application/json body",
 		}},
 		{"a deep one among good", "[" + good + "," + with("profiling_data", nested(20000)) + "," + good + "]", JSON, 2, map[int]string{
 			1: "profiling_data: is nested 20000 deep; at most 512",
@@ -124,15 +128,13 @@ func TestBatches(t *testing.T) {
 		{"lines", good + "\n" + good, NDJSON, 2, nil},
 		{"blank lines and CRLF between", "\n" + good + "\r\n\r\n  " + good + "  \r\n", NDJSON, 2, nil},
 		{"bad lines", good + "\n{\"a\":}\n\n" + good + " x\n" + good + "\n[]\n\"\xff\"\n" + good + good, NDJSON, 2, map[int]string{
-			1: ": is not JSON: byte 5 of the line, counted from 0, cannot be right",
-			2: ": is not JSON: byte 176 of the line, counted from 0, cannot be right",
-			4: ": must be a JSON object, not an array",
-			5: ": is not JSON: byte 1 of the line, counted from 0, cannot be right",
-			6: ": is not JSON: byte 175 of the line, counted from 0, cannot be right",
+			1: ": is not JSON: byte 5 of the line, counted from 0, cannot be right: a value is missing behind the colon, as when a shell's variable is empty; null when it is not known",
+			2: ": is not JSON: byte 176 of the line, counted from 0, cannot be right: something stands behind the JSON; send the JSON alone",
+			4: ": must be a JSON object, not an array; an array of records is the whole of an application/json body",
+			5: ": is not JSON: byte 1 of the line, counted from 0, cannot be right: the text is not UTF-8 there, or ends inside of a character; encode it as UTF-8 (PHP: mb_convert_encoding, or the flag JSON_INVALID_UTF8_SUBSTITUTE)",
+			6: ": is not JSON: byte 175 of the line, counted from 0, cannot be right: several values stand in one line; put a line end between them (curl -d takes them out, --data-binary keeps them)",
 		}},
-		{"a BOM", "\ufeff" + good + "\n" + good, NDJSON, 1, map[int]string{
-			0: ": is not JSON: byte 0 of the line, counted from 0, cannot be right",
-		}},
+		{"byte order marks", "\ufeff" + good + "\n" + good + "\n\ufeff \r\n\ufeff" + good, NDJSON, 3, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			batch, err := decoder(php).Decode([]byte(c.body), c.format)

@@ -19,6 +19,7 @@ const (
 // fields is where the fields of one record stand in the body. Nothing is decoded or copied yet.
 type fields struct {
 	problem string                 // why this is no record at all, or ""
+	offset  *int                   // where it stops being JSON, nil when it does not
 	value   [contractFields][]byte // the raw JSON of each, nil when missing
 	depth   [contractFields]int
 	repeats [contractFields]bool
@@ -41,7 +42,7 @@ func scanFields(b []byte, i int, nameField string) (f fields, end int, ok bool) 
 	start := i
 	if b[i] != '{' {
 		if end, _, ok = scanValue(b, i); ok {
-			f.problem = "must be a JSON object, not " + kind(b[i])
+			f.problem = "must be a JSON object, not " + kind(b[i]) + noRecord(b[i:end])
 		}
 		return f, end, ok
 	}

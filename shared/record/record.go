@@ -15,6 +15,7 @@ const (
 	MaxAttributes = 1000     // extra fields of one record
 	MaxProject    = 50       // characters of a project's name
 	maxDetails    = 20       // problems listed for one record
+	maxTold       = 500      // problems told of one body; a record beyond has its first problem's path alone
 	maxAhead      = time.Hour
 )
 
@@ -49,6 +50,7 @@ type Detail struct {
 type Rejection struct {
 	Index   int      `json:"index"`
 	Details []Detail `json:"details"`
+	Offset  *int     `json:"-"` // of the first byte that cannot be right, in a line that is not JSON; else nil
 }
 
 // Batch is what a body held.

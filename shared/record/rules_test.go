@@ -70,20 +70,24 @@ func TestRules(t *testing.T) {
 	const (
 		str     = "must be a string, not "
 		num     = "must be a number, not "
+		seconds = "; send Unix seconds, such as 1763843023.96: microtime(true) in PHP, time.time() in Python, date +%s in a shell, extract(epoch FROM now()) in Postgres"
 		uuid    = "must be a UUID (d37cc455-87f5-457f-b02d-86776b296414, its dashes may be left out) or a trace id of 32 hexadecimal digits"
-		lone    = `holds half of a surrogate pair (\ud800 to \udfff), which is no character`
+		zeros   = "is all zeros, which stands for no id (the nil UUID of RFC 9562, no W3C trace id either); send the request's own, or make one"
+		ones    = "is all ones, which stands for no id (the max UUID of RFC 9562); send the request's own, or make one"
+		lone    = `holds half of a surrogate pair (\ud800 to \udfff), which is no character; send \ufffd for it`
 		twice   = "stands more than once; send it once"
 		inMilli = "seems to be in milliseconds; send Unix seconds, fractions allowed: divide it by 1,000"
 		ahead   = "is more than an hour ahead of the listener's clock, which says 1763843023; set the sender's clock"
-		tooOld  = "is older than the 168 hours that records are kept"
+		tooOld  = "is older than the 168 hours that records are kept; send records sooner, in Unix seconds, and set the sender's clock"
+		around  = "; send it without what stands around it"
 	)
 	for _, c := range []struct{ field, value, message string }{
 		{"project", "", "is required"},
 		{"project", "null", str + "null"},
-		{"project", "7", str + "a number"},
-		{"project", `""`, "is 0 characters long; 1 to 50"},
-		{"project", text("s", 51), "is 51 characters long; 1 to 50"},
-		{"project", text("é", 51), "is 51 characters long; 1 to 50"},
+		{"project", "7", str + "a number; put it in quotes"},
+		{"project", `""`, "is 0 characters long; 1 to 50: send the project that the key is for"},
+		{"project", text("s", 51), "is 51 characters long; 1 to 50: send the project that the key is for"},
+		{"project", text("é", 51), "is 51 characters long; 1 to 50: send the project that the key is for"},
 		{"project", `"SHOP"`, ""},
 		{"project", `"\u0073hop"`, ""},
 
@@ -96,14 +100,27 @@ func TestRules(t *testing.T) {
 		{"correlation_id", `"d37cc455-87f5-457f-b02d-86776b2964144"`, uuid},
 		{"correlation_id", `"d37cc455-87f5-457f-b02d-86776b29641g"`, uuid},
 		{"correlation_id", `"d37cc45-587f5-457f-b02d-86776b296414"`, uuid},
-		{"correlation_id", `"{d37cc455-87f5-457f-b02d-86776b296414}"`, uuid},
-		{"correlation_id", `"urn:uuid:d37cc455-87f5-457f-b02d-86776b296414"`, uuid},
+		{"correlation_id", `"{d37cc455-87f5-457f-b02d-86776b296414}"`, uuid + around},
+		{"correlation_id", `"urn:uuid:d37cc455-87f5-457f-b02d-86776b296414"`, uuid + around},
 		{"correlation_id", `"d37cc45587f5457f-b02d86776b296414"`, uuid},
 		{"correlation_id", `""`, uuid},
+		{"correlation_id", `"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"`, uuid + "; it is a whole traceparent: send its second part"},
+		{"correlation_id", `"4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1"`, uuid + "; it is a trace id with more behind it: send its first part"},
+		{"correlation_id", `"00f067aa0ba902b7"`, uuid + "; it is a span id, or half a trace id: send the whole trace id"},
+		{"correlation_id", `"00000000-0000-0000-0000-000000000000"`, zeros},
+		{"correlation_id", text("0", 32), zeros},
+		{"correlation_id", `"FFFFFFFF-ffff-FFFF-ffff-FFFFFFFFFFFF"`, ones},
+		{"correlation_id", text("f", 32), ones},
+		{"correlation_id", `"00000000-0000-0000-0000-000000000001"`, ""},
+		{"correlation_id", `"00000000-ffff-ffff-ffff-ffffffffffff"`, ""},
 
-		{"timestamp", "", "is required"},
-		{"timestamp", "null", num + "null"},
-		{"timestamp", `"1763843023"`, num + "a string"},
+		{"timestamp", "", "is required" + seconds},
+		{"timestamp", "null", num + "null" + seconds},
+		{"timestamp", `"1763843023"`, num + "a string" + seconds},
+		{"timestamp", `"2026-01-02T15:04:05Z"`, num + "a string" + seconds},
+		{"timestamp", `{"date":"2026-01-02 15:04:05.000000"}`, num + "an object" + seconds},
+		{"timestamp", "20260102150405", "is no Unix time" + seconds},
+		{"timestamp", "20260102150405000", "is no Unix time" + seconds},
 		{"timestamp", "0", "must be positive Unix seconds"},
 		{"timestamp", "-1763843023", "must be positive Unix seconds"},
 		{"timestamp", "1e400", "is too large a number"},
@@ -125,32 +142,32 @@ func TestRules(t *testing.T) {
 		{"duration_ms", "-0.0", ""},
 		{"duration_ms", "1e308", ""},
 		{"duration_ms", "1e400", "is too large a number"},
-		{"duration_ms", "-0.001", "must not be negative"},
-		{"duration_ms", `"17.8"`, "must be a number or null, not a string"},
-		{"duration_ms", "false", "must be a number or null, not a boolean"},
+		{"duration_ms", "-0.001", "must not be negative; measure it with a clock that is not set, such as PHP's hrtime"},
+		{"duration_ms", `"17.8"`, "must be a number or null, not a string; leave its quotes out"},
+		{"duration_ms", "false", "must be a number or null, not a boolean; send milliseconds, or null when they are not known"},
 
 		{"request_uri", "", "is required"},
 		{"request_uri", "null", str + "null"},
 		{"request_uri", "[]", str + "an array"},
-		{"request_uri", `""`, "is 0 bytes long; 1 to 8192"},
+		{"request_uri", `""`, "is empty; 1 to 8192 bytes"},
 		{"request_uri", text("a", 8192), ""},
 		{"request_uri", text("é", 4096), ""},
 		{"request_uri", text(`\u00e9`, 4096), ""},
-		{"request_uri", text("a", 8193), "is 8193 bytes long; 1 to 8192"},
-		{"request_uri", text("é", 4097), "is 8194 bytes long; 1 to 8192"},
-		{"request_uri", `"/a\u0000b"`, `holds a NUL character (\u0000)`},
+		{"request_uri", text("a", 8193), "is 8193 bytes long; at most 8192, and a longer one may be cut, between two characters"},
+		{"request_uri", text("é", 4097), "is 8194 bytes long; at most 8192, and a longer one may be cut, between two characters"},
+		{"request_uri", `"/a\u0000b"`, `holds a NUL character (\u0000); leave it out`},
 		{"request_uri", `"/a\ud800"`, lone},
 		{"request_uri", `"/a\udc00\ud800"`, lone},
 		{"request_uri", `"/a\ud800A"`, lone},
 		{"request_uri", `"/\ud83d\ude00"`, ""},
 
 		{"profiling_data", "", "is required; {} when there is nothing"},
-		{"profiling_data", "null", "must be an object, not null"},
-		{"profiling_data", `"{}"`, "must be an object, not a string"},
+		{"profiling_data", "null", "must be an object, not null; send {} when there is nothing"},
+		{"profiling_data", `"{}"`, "must be an object, not a string; it was encoded twice: encode the record once"},
 		{"profiling_data", "{}", ""},
 		{"profiling_data", "[ ]", ""},
-		{"profiling_data", "[1]", "must be an object, not an array"},
-		{"profiling_data", "[{},{}]", "must be an object, not an array"},
+		{"profiling_data", "[1]", `must be an object, not an array; put it into one, such as {"data":…}`},
+		{"profiling_data", "[{},{}]", `must be an object, not an array; put it into one, such as {"data":…}`},
 		{"profiling_data", `[ {"Plan":{}} ]`, "is an array of one object, as EXPLAIN (FORMAT JSON) prints it; send its element"},
 		{"profiling_data", nested(512), ""},
 		{"profiling_data", nested(513), "is nested 513 deep; at most 512"},
@@ -174,23 +191,23 @@ func TestRules(t *testing.T) {
 				return
 			}
 			require.Empty(t, batch.Records)
-			require.Equal(t, []Rejection{{0, []Detail{{c.field, c.message}}}}, batch.Rejected)
+			require.Equal(t, []Rejection{{Details: []Detail{{c.field, c.message}}}}, batch.Rejected)
 		})
 	}
 
 	for _, c := range []struct{ name, body, path, message string }{
 		{"a field twice", strings.Replace(with("", ""), "{", `{"project":"shop",`, 1), "project", twice},
 		{"a field twice, once escaped", strings.Replace(with("", ""), "{", `{"dur\u0061tion_ms":1,`, 1), "duration_ms", twice},
-		{"100,000 extra fields", manyFields(100_000), "", "has 100000 fields beside the contract's; at most 1000"},
-		{"1,001 extra fields", manyFields(1001), "", "has 1001 fields beside the contract's; at most 1000"},
-		{"too long", with("other", text("a", MaxBytes)), "", fmt.Sprintf("is %d bytes long; a record holds at most 4194304", len(with("other", text("a", MaxBytes))))},
-		{"a number", "7", "", "must be a JSON object, not a number"},
-		{"null", "null", "", "must be a JSON object, not null"},
+		{"100,000 extra fields", manyFields(100_000), "", "has 100000 fields beside the contract's; at most 1000: put some into one object"},
+		{"1,001 extra fields", manyFields(1001), "", "has 1001 fields beside the contract's; at most 1000: put some into one object"},
+		{"too long", with("other", text("a", MaxBytes)), "", fmt.Sprintf("is %d bytes long; a record holds at most 4194304: leave out part of profiling_data", len(with("other", text("a", MaxBytes))))},
+		{"a number", "7", "", "must be a JSON object, not a number; send the record itself"},
+		{"null", "null", "", "must be a JSON object, not null; send the record itself"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			batch, err := decoder(php).Decode([]byte(c.body), JSON)
 			require.NoError(t, err)
-			require.Equal(t, []Rejection{{0, []Detail{{c.path, c.message}}}}, batch.Rejected)
+			require.Equal(t, []Rejection{{Details: []Detail{{c.path, c.message}}}}, batch.Rejected)
 		})
 	}
 }
@@ -210,7 +227,7 @@ func TestLongestAccepted(t *testing.T) {
 	require.Len(t, batch.Records, 1)
 	batch, err = decoder(postgres).Decode([]byte(with("query", text("a", 65537))), JSON)
 	require.NoError(t, err)
-	require.Equal(t, []Detail{{"query", "is 65537 bytes long; 1 to 65536"}}, batch.Rejected[0].Details)
+	require.Equal(t, []Detail{{"query", "is 65537 bytes long; at most 65536, and a longer one may be cut, between two characters"}}, batch.Rejected[0].Details)
 }
 
 // Every problem of a record is told at once, in the order of the contract, and at most twenty.

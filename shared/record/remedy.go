@@ -1,0 +1,71 @@
+package record
+
+import "strings"
+
+// instead is what to send in place of a value of another type, in words that follow what is wrong with it.
+func instead(field int, v []byte) string {
+	switch {
+	case field == fieldTimestamp:
+		return "; send Unix seconds, such as " + now
+	case field == fieldPayload && v[0] == '"' && isEncoded(v):
+		return "; it was encoded twice: encode the record once"
+	case field == fieldPayload && v[0] == 'n':
+		return "; send {} when there is nothing"
+	case field == fieldPayload:
+		return `; put it into one, such as {"data":…}`
+	case field == fieldDuration && v[0] == '"':
+		return "; leave its quotes out"
+	case field == fieldDuration:
+		return "; send milliseconds, or null when they are not known"
+	case isDigit(v[0]) || v[0] == '-':
+		return "; put it in quotes"
+	}
+	return ""
+}
+
+// now is how to get the time in the languages of agents.
+const now = "1763843023.96: microtime(true) in PHP, time.time() in Python, date +%s in a shell, extract(epoch FROM now()) in Postgres"
+
+// isEncoded tells whether a string holds the beginning of an object or an array: JSON that was encoded twice.
+func isEncoded(v []byte) bool {
+	i := skipSpace(v, 1)
+	return v[i] == '{' || v[i] == '['
+}
+
+// noRecord says how a value that is no object came to stand for a record, in words that follow what is wrong with it.
+func noRecord(v []byte) string {
+	switch {
+	case v[0] == '"' && isEncoded(v):
+		return "; it was encoded twice: encode it once"
+	case v[0] == 'f':
+		return "; false is what PHP's json_encode returns when it fails: json_last_error_msg() says why"
+	case v[0] == '[':
+		return "; an array of records is the whole of an application/json body"
+	}
+	return "; send the record itself"
+}
+
+// almostID says which part of a text to send, where that can be told.
+func almostID(text string) string {
+	hex := func(s string) bool {
+		for i := range len(s) {
+			if !isHex(s[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	trimmed := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(strings.Trim(text, " \t\r\n"), "urn:uuid:"), "{"), "}")
+	parts := strings.Split(clip(text), "-")
+	switch _, ok := CorrelationID(trimmed); {
+	case ok:
+		return "; send it without what stands around it"
+	case len(parts) >= 3 && len(parts[0]) == 2 && len(parts[1]) == 32 && hex(parts[1]):
+		return "; it is a whole traceparent: send its second part"
+	case len(parts) >= 2 && len(parts[0]) == 32 && hex(parts[0]):
+		return "; it is a trace id with more behind it: send its first part"
+	case len(text) == 16 && hex(text):
+		return "; it is a span id, or half a trace id: send the whole trace id"
+	}
+	return ""
+}
