@@ -14,7 +14,7 @@ func SmallDisk(t testing.TB, size string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		if os.Getenv("CI") != "" {
+		if os.Getenv("CI") == "true" {
 			t.Fatalf("mount a small disk: %v", err)
 		}
 		t.Skipf("SKIP: a small disk can be mounted by root alone (%v): run the tests as root, in a container for instance", err)
