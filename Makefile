@@ -18,7 +18,8 @@ dev: build ## start the listener with a key, a certificate and a database of its
 	@./bin/listener dev
 
 build: ## build bin/listener, one static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/listener ./localdev
+	@test -x bin/listener || echo 'The first build compiles SQLite: about two minutes on two cores. Each package is named when its turn comes.'
+	CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/listener ./localdev
 
 install: ## install what was built as a service of systemd; [DESTDIR=… PREFIX=/usr/local]
 	@bash infra/systemd/install.sh install

@@ -26,7 +26,7 @@ func fakeMake(t *testing.T, files map[string]string, goSays string, args ...stri
 		write(name, string(content), 0o600)
 	}
 	for name, content := range files {
-		write(name, content, 0o600)
+		write(name, content, 0o700) // bin/listener is a program
 	}
 	write("testdata/libsql/install.sh", "", 0o600)
 	write("bin/go", "#!/bin/sh\n[ \"$1\" = test ] || exit 0\necho \"$@\" >>calls\nprintf '"+goSays+"'\n", 0o700)
@@ -97,4 +97,16 @@ func TestFuzzRunsAll(t *testing.T) {
 		require.Contains(t, calls, want)
 	}
 	require.Contains(t, calls, " ./shared/a/b\n")
+}
+
+// The first build says beforehand that it takes long, and names what it compiles meanwhile; later ones do not.
+func TestFirstBuildSaysThatItTakesLong(t *testing.T) {
+	const notice = "about two minutes"
+	out, _, err := fakeMake(t, nil, "", "build")
+	require.NoError(t, err, out)
+	require.Less(t, strings.Index(out, notice), strings.Index(out, "go build -v "), out)
+	require.Contains(t, out, notice)
+	out, _, err = fakeMake(t, map[string]string{"bin/listener": "#!/bin/sh\n"}, "", "build")
+	require.NoError(t, err, out)
+	require.NotContains(t, out, notice)
 }
