@@ -18,7 +18,8 @@ dev: build ## start the listener with a key, a certificate and a database of its
 	@./bin/listener dev
 
 build: ## build bin/listener, one static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/listener ./localdev
+	@test -x bin/listener || echo 'The first build compiles SQLite: about two minutes on two cores. Each package is named when its turn comes.'
+	CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/listener ./localdev
 
 install: ## install what was built as a service of systemd; [DESTDIR=… PREFIX=/usr/local]
 	@bash infra/systemd/install.sh install
@@ -29,13 +30,13 @@ test: lint ## lint, then all tests, with real PHP and PostgreSQL where they can 
 
 torture: ## the long form of the tests that try to make the listener lose a record, hours; [ARGS='-run Power']
 	-bash testdata/tools/install.sh libsql
-	go test ./localdev/torture -count=1 -v -timeout 8h -long $(ARGS)
+	@bash testdata/ran.sh 'ARGS must name one of the tests in localdev/torture' go test ./localdev/torture -count=1 -v -timeout 8h -long $(ARGS)
 
 # What lint compiles is what build compiles, so that the packages, SQLite above all, are compiled once for both.
 lint: export CGO_ENABLED := 0
 lint: export GOFLAGS := -trimpath
 lint: ## gofmt, go vet, staticcheck, and a tidy go.mod
-	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l .) || exit 1; test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
@@ -45,9 +46,9 @@ bench: ## measure the listener beside its peers, some ten minutes; [ARGS='-round
 	go run ./testdata/peers/compare $(ARGS)
 
 fuzz: ## let each fuzz test look for new inputs, 30 s each
-	for at in shared/record:FuzzScan shared/record:FuzzRecord shared/record:FuzzLines shared/record:FuzzCorrelationID \
-		shared/clientip:FuzzClientIP shared/config:FuzzConfig shared/config:FuzzKeysJSON shared/ingest:FuzzOpen \
-		localdev/udp:FuzzDatagram shared/store/sqlite:FuzzStored shared/store/libsql:FuzzStored; do \
+	@all=$$(grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' functions localdev shared | sed -E 's|/[^/]*:func |:|'); \
+	test -n "$$all" || { echo "there is no fuzz test in functions, localdev and shared" >&2; exit 1; }; \
+	for at in $$all; do echo "$$at"; \
 		go test -run '^$$' -fuzz "^$${at#*:}\$$" -fuzztime 30s -fuzzminimizetime 1s ./$${at%:*} || exit 1; done
 
 # The list is read from the binary itself, in CycloneDX. vuln.go.dev is asked about what is called.
@@ -63,7 +64,8 @@ deploy: ## build the Lambda functions and deploy them to AWS; infra/aws.md says 
 
 smoke: PROJECT ?= shop
 smoke: ## hold a deployed listener against the contract: URL=… KEY=… [PROJECT=shop POSTGRES_URL=… HEALTH_URL=…]
-	go test ./localdev -count=1 -v -run '^TestContract$$/^deployed$$' -url '$(URL)' -postgres-url '$(POSTGRES_URL)' \
+	@test -n '$(strip $(URL))' && test -n '$(strip $(KEY))' || { echo "make smoke needs the listener's address and a key of it: make smoke URL=https://… KEY=…" >&2; exit 1; }
+	@bash testdata/ran.sh 'TestContract/deployed is not there' go test ./localdev -count=1 -v -run '^TestContract$$/^deployed$$' -url '$(URL)' -postgres-url '$(POSTGRES_URL)' \
 		-health-url '$(HEALTH_URL)' -key '$(KEY)' -project '$(PROJECT)'
 
 # What sam build calls for each function of template.yaml, by its name there. That may be in a copy without .git,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bitville/listener/shared/config"
+	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
 )
 
@@ -19,7 +20,12 @@ func backup(ctx context.Context, cfg config.Config, log *slog.Logger, file strin
 	started := time.Now()
 	report, err := sqlite.Backup(ctx, cfg.DBPath, file)
 	if err != nil {
-		return fmt.Errorf("back up %s to %s: %w", cfg.DBPath, file, err)
+		if ctx.Err() != nil {
+			err = errors.New("it was interrupted, and nothing of it is left")
+		} else if u, ok := errors.AsType[*store.Unavailable](err); ok {
+			err = errors.New(u.Reason) // without the driver's words
+		}
+		return fmt.Errorf("back up %s to %q: %w", cfg.DBPath, file, err)
 	}
 	log.Info("backup", "file", file, "rows", report.Rows, "bytes", report.Bytes, "duration_ms", time.Since(started).Milliseconds())
 	return nil

@@ -50,6 +50,10 @@ func TestDev(t *testing.T) {
 		line := regexp.MustCompile(`(?m)^  (curl .*--cacert .*)$`)
 		require.Eventually(t, func() bool { return line.MatchString(out.String()) }, 10*time.Second, 5*time.Millisecond)
 		curl := line.FindStringSubmatch(out.String())[1]
+		id, err := os.ReadFile(filepath.Join(dir, devDir, "record-id"))
+		require.NoError(t, err)
+		require.Contains(t, curl, string(id), "later commands name it by this file")
+		time.Sleep(1100 * time.Millisecond) // another second, another record
 		answer, err := exec.Command("bash", "-c", curl).CombinedOutput()
 		require.NoError(t, err, "%s\n%s", curl, answer)
 		require.Equal(t, `{"accepted":1,"duplicates":0,"rejected":[]}`+"\n", string(answer))

@@ -75,8 +75,11 @@ func TestContract(t *testing.T) {
 		require.Equal(t, [][]string{{contractProject, strconv.Itoa(accepted)}},
 			server.Query(t, "SELECT project, count(*) FROM profiling_data GROUP BY project"))
 	})
-	if *deployedURL != "" {
+	if *deployedURL == "" {
+		require.Empty(t, *deployedKey+*deployedPostgresURL+*deployedHealthURL, "-url is missing")
+	} else {
 		t.Run("deployed", func(t *testing.T) {
+			require.NotEmpty(t, *deployedKey, "-key is missing")
 			contracttest.Run(t, contracttest.Target{
 				URL: strings.TrimSuffix(*deployedURL, "/"), Client: &http.Client{Timeout: time.Minute, Transport: byPath{}},
 				Key: *deployedKey, Project: *deployedProject, Document: contracttest.Load(t),

@@ -18,13 +18,16 @@ import (
 // devDir holds what `listener dev` makes and keeps between runs; git ignores it.
 const devDir = ".dev"
 
-// setUpDev makes what is missing, the folder and an API key, and returns the environment with what it lacks.
+// setUpDev makes what is missing, the folder, an API key and the id of the record that greet prints, and returns the environment with what it lacks.
 func setUpDev(environ []string) ([]string, error) {
 	if err := os.MkdirAll(devDir, 0o700); err != nil {
 		return nil, err
 	}
-	key, err := keptKey(filepath.Join(devDir, "api-key"))
+	key, err := kept("api-key", rand.Text)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := kept("record-id", newUUID); err != nil {
 		return nil, err
 	}
 	has := func(prefix string) bool { // an empty variable counts as not set
@@ -39,11 +42,12 @@ func setUpDev(environ []string) ([]string, error) {
 	return environ, nil
 }
 
-// keptKey reads the key in a file, which is made with a new one when missing.
-func keptKey(path string) (string, error) {
+// kept reads a file of devDir, which is made when it is missing.
+func kept(name string, make func() string) (string, error) {
+	path := filepath.Join(devDir, name)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		data = []byte(rand.Text())
+		data = []byte(make())
 		err = os.WriteFile(path, data, 0o600)
 	}
 	return strings.TrimSpace(string(data)), err
@@ -56,7 +60,10 @@ func greet(w io.Writer, cfg config.Config, s served) error {
 		return err
 	}
 	key := cfg.Keys[0]
-	id := newUUID()
+	id, err := kept("record-id", newUUID) // the README's commands name it too
+	if err != nil {
+		return err
+	}
 	db, setting := cfg.DBURL, "BITVILLE_DB_URL"
 	if cfg.DBPath != "" {
 		setting = "BITVILLE_DB_PATH"

@@ -57,9 +57,9 @@ Settings come from the environment; README.md lists them, as does /etc/bitville/
 
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT) // before there is anything that a signal would leave unfinished
 	go func() {
-		signals := make(chan os.Signal, 2)
-		signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 		<-signals
 		cancel()
 		<-signals

@@ -19,6 +19,7 @@ func TestREADMESettings(t *testing.T) {
 	require.NoError(t, err)
 	var table strings.Builder
 	table.WriteString("| variable | default | meaning |\n|---|---|---|\n")
+	require.NotEmpty(t, config.Settings())
 	for _, s := range config.Settings() {
 		value := ""
 		if s.Default != "" {
@@ -35,6 +36,7 @@ func TestREADMEDatagram(t *testing.T) {
 	require.NoError(t, err)
 	example, err := os.ReadFile("../testdata/agents/datagram.php")
 	require.NoError(t, err)
+	require.NotEmpty(t, example)
 	var indented strings.Builder
 	for line := range strings.Lines(string(example)) {
 		if line != "\n" {

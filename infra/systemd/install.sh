@@ -22,7 +22,7 @@ put() { # mode, target; the content on standard input
   install -D -m "$1" /dev/stdin "$root$2"
 }
 
-case $1 in
+case ${1:-} in
 install)
   binary=${BINARY:-$from/../../bin/listener}
   [ -x "$binary" ] || { echo "there is no ${binary#"$from/../../"} yet: run make build first" >&2; exit 1; }
@@ -57,5 +57,9 @@ uninstall)
 Left are the settings in $root${settings%/*}, the records in $root/var/lib/bitville and the user bitville. To remove them too:
   rm -r $root${settings%/*} $root/var/lib/bitville && userdel bitville
 END
+  ;;
+*)
+  echo "say what to do: make install or make uninstall" >&2
+  exit 1
   ;;
 esac

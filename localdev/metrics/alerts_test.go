@@ -47,6 +47,7 @@ func TestAlerts(t *testing.T) {
 	} {
 		out, err := promtool(t, "", args...)
 		require.NoError(t, err, out)
+		require.NotRegexp(t, `\b0 rule`, out, "it has checked nothing")
 	}
 	for _, a := range readAlerts(t) {
 		require.Regexp(t, `^Bitville[A-Z]\w+$`, a.Alert)

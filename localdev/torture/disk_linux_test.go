@@ -15,24 +15,10 @@ import (
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 )
 
-// smallDisk returns a folder on a disk of its own, of so many bytes.
-func smallDisk(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("mount a small disk: %v", err)
-		}
-		t.Skipf("SKIP: a small disk can be mounted by root alone (%v): run the tests as root, in a container for instance", err)
-	}
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
-	return dir
-}
-
 // A disk that is full refuses records before SQLite meets its end, and takes them again by itself when there is space: once
 // somebody else gives it back, once a purge does. Reading and purging go on all the while.
 func TestFullDisk(t *testing.T) {
-	dir := smallDisk(t, "24m")
+	dir := listenertest.SmallDisk(t, "24m")
 	clock := filepath.Join(t.TempDir(), "clock")
 	l := listenertest.New(t, binary, "")
 	l.DBPath = filepath.Join(dir, "bitville.db")
@@ -84,7 +70,7 @@ func TestFullDisk(t *testing.T) {
 
 // The disk of the server is full, and not any more.
 func TestFullServer(t *testing.T) {
-	dir := smallDisk(t, "24m")
+	dir := listenertest.SmallDisk(t, "24m")
 	server := libsqltest.StartIn(t, dir)
 	l, a := remote(t, server.URL, 4)
 	filler := filepath.Join(dir, "filler")

@@ -77,6 +77,7 @@ func New(cfg Config, routes Routes) http.Handler {
 			paths[path][http.MethodHead] = h
 		}
 	}
+	repeats := &repeats{}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w := &Response{rw: rw, start: time.Now()}
 		body := &countingBody{ReadCloser: r.Body}
@@ -96,7 +97,7 @@ func New(cfg Config, routes Routes) http.Handler {
 			if w.after != nil {
 				w.after()
 			}
-			w.logTo(cfg.Log, r, id, body.n)
+			w.logTo(cfg.Log, repeats, r, id, body.n)
 			if cfg.Observe != nil {
 				cfg.Observe(Observation{Path: path, Status: w.status, Duration: time.Since(w.start), Bytes: body.n})
 			}

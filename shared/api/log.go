@@ -26,11 +26,8 @@ func requestID(r *http.Request) string {
 }
 
 // logTo writes the request's access log line. bytes is how much of the body was read from the wire.
-func (w *Response) logTo(log *slog.Logger, r *http.Request, id string, bytes int64) {
-	level := slog.LevelInfo
-	if w.status >= http.StatusInternalServerError || w.cause != nil && w.status < http.StatusBadRequest {
-		level = slog.LevelError
-	}
+func (w *Response) logTo(log *slog.Logger, repeats *repeats, r *http.Request, id string, bytes int64) {
+	level, others := w.level(repeats)
 	if !log.Enabled(r.Context(), level) {
 		return
 	}
@@ -43,7 +40,7 @@ func (w *Response) logTo(log *slog.Logger, r *http.Request, id string, bytes int
 		slog.Int64("bytes", bytes),
 		slog.String("request_id", id),
 		slog.String("remote", r.RemoteAddr))
-	attrs = append(attrs, w.attrs...)
+	attrs = append(append(attrs, w.attrs...), others...)
 	if w.cause != nil {
 		attrs = append(attrs, slog.String("error", clip(w.cause.Error())))
 	}

@@ -72,8 +72,8 @@ func TestLastingFault(t *testing.T) {
 		"cut inside": {libsqltest.CutInside, "the connection to the database was cut"},
 		"stall":      {libsqltest.Stall, "the database did not answer in time"},
 		"500":        {libsqltest.Status500, "the database failed"},
-		"garbage":    {libsqltest.Garbage, "the database gave an answer that makes no sense"},
-		"a page":     {libsqltest.HTML, "the database gave an answer that makes no sense"},
+		"garbage":    {libsqltest.Garbage, "what answers at BITVILLE_DB_URL does not answer as a libSQL server does"},
+		"a page":     {libsqltest.HTML, "what answers at BITVILLE_DB_URL does not answer as a libSQL server does"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -44,6 +44,7 @@ type Config struct {
 // DB is a remote database. Its methods may be called from any goroutine.
 type DB struct {
 	pool   *sql.DB
+	token  auth.Secret // which no error tells
 	now    func() time.Time
 	warmUp sync.WaitGroup
 }
@@ -60,7 +61,7 @@ func New(cfg Config) (*DB, error) {
 	}
 	pool := sql.OpenDB(connector)
 	pool.SetMaxIdleConns(0) // a connection is a stream on the server, which forgets it in seconds
-	db := &DB{pool: pool, now: cfg.Now}
+	db := &DB{pool: pool, token: cfg.AuthToken, now: cfg.Now}
 	db.warmUp.Go(func() { parse(connector) })
 	return db, nil
 }
@@ -108,7 +109,7 @@ func (db *DB) write(ctx context.Context, statement string, args ...any) (rows in
 		if err == nil {
 			return rows, nil
 		}
-		unavailable, again := explain(ctx, err)
+		unavailable, again := db.explain(ctx, err)
 		if !again || try == maxTries {
 			return 0, unavailable
 		}

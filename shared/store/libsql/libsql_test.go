@@ -96,7 +96,7 @@ func TestReadyMakesNoRecord(t *testing.T) {
 	server.Kill()
 	var u *store.Unavailable
 	require.ErrorAs(t, db.Ready(t.Context()), &u)
-	require.Equal(t, "the database cannot be reached", u.Reason)
+	require.Equal(t, "the database cannot be reached: nothing listens at BITVILLE_DB_URL", u.Reason)
 	server.Restart(t)
 	require.NoError(t, db.Ready(t.Context()))
 }

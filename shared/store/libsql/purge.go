@@ -20,7 +20,7 @@ const (
 // space for new records: it has no way to be told to give it back.
 func (db *DB) Purge(ctx context.Context, before time.Time) (report store.PurgeReport, err error) {
 	if err := db.ensureSchema(ctx); err != nil {
-		u, _ := explain(ctx, err)
+		u, _ := db.explain(ctx, err)
 		return report, fmt.Errorf("make the schema: %w", u)
 	}
 	sources, err := db.sources(ctx)

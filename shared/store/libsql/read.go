@@ -23,11 +23,14 @@ func (db *DB) ByCorrelationID(ctx context.Context, id string) (entries []store.E
 	return entries, err
 }
 
-// Reach tells whether the server answers and takes the token, and asks for nothing that is kept there. The error
-// is a *store.Unavailable that says why not.
+// Reach tells whether the server answers, takes the token, and would take a record, by the statement that stores one,
+// with none. It makes nothing: that the table is missing is no error. An error is a *store.Unavailable that says why not.
 func (db *DB) Reach(ctx context.Context) error {
-	_, err := scalar[int64](ctx, db, "SELECT 1")
-	return err
+	if _, err := db.try(ctx, insertBatch, "[]", db.now().UnixMicro()); err != nil && !missingTable(err) {
+		unavailable, _ := db.explain(ctx, err)
+		return unavailable
+	}
+	return nil
 }
 
 // scalar reads one value, which may be NULL.
@@ -39,7 +42,7 @@ func scalar[T any](ctx context.Context, db *DB, query string, args ...any) (valu
 // read is query for readers: its error is a *store.Unavailable.
 func (db *DB) read(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
 	if err := db.query(ctx, scan, query, args...); err != nil {
-		unavailable, _ := explain(ctx, err)
+		unavailable, _ := db.explain(ctx, err)
 		return unavailable
 	}
 	return nil

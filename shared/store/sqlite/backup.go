@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -9,7 +10,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
+	"unicode"
+
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/bitville/listener/shared/access"
 )
@@ -31,7 +37,7 @@ type BackupReport struct {
 // while a listener in any process goes on. It has every record that was acknowledged before the call; those that
 // are stored or purged meanwhile may or may not be in it. The file appears under its name once it is whole, checked
 // and on the disk, readable for its owner alone; before that, and when there is an error, there is none. One that is
-// there is not overwritten.
+// there is not overwritten. The error is one line.
 //
 // VACUUM INTO or SQLite's backup would read from first row to last in one transaction, and for as long the log could
 // not begin anew: above walHardLimit ingest stops. Hence rows in chunks, as a purge does.
@@ -44,14 +50,17 @@ func Backup(ctx context.Context, from, to string) (report BackupReport, err erro
 	}
 	f, err := os.CreateTemp(filepath.Dir(to), filepath.Base(to)+".partial-") // 0600
 	if err != nil {
-		return report, fmt.Errorf("make the file: %w", err)
+		cause := errors.Unwrap(err) // without the name, of which the end is made up
+		return report, fmt.Errorf("make a file in the folder %s: %w", filepath.Dir(to), cmp.Or(cause, err))
 	}
 	defer func() {
 		if err = errors.Join(err, f.Close()); err != nil {
 			_ = os.Remove(f.Name())
 		}
 	}()
-	if report.Rows, err = makeCopy(ctx, f.Name(), from); err != nil {
+	if report.Rows, err = makeCopy(ctx, f.Name(), from); code(err) == sqlite3.SQLITE_FULL {
+		return report, fmt.Errorf("the volume of %s is full; nothing of the backup is left there", filepath.Dir(to))
+	} else if err != nil {
 		return report, err
 	}
 	info, err := f.Stat()
@@ -71,9 +80,12 @@ func Backup(ctx context.Context, from, to string) (report BackupReport, err erro
 	return report, syncFolder(filepath.Dir(to))
 }
 
-// mayBackUp refuses a source that is not a listener's database, a file that is there, and a disk that the copy
-// would fill: on the database's own disk that would stop ingest.
+// mayBackUp refuses a source that is not a listener's database, a target that cannot be one, and a volume that the
+// copy would fill.
 func mayBackUp(ctx context.Context, from, to string) error {
+	if err := mayBeNamed(from, to); err != nil {
+		return err
+	}
 	info, err := os.Stat(from)
 	if err != nil {
 		return fmt.Errorf("look at the database: %w", err)
@@ -81,25 +93,97 @@ func mayBackUp(ctx context.Context, from, to string) error {
 	if err := checkFile(ctx, from, info); err != nil {
 		return fmt.Errorf("look at the database: %w", err)
 	}
+	return mustFit(ctx, from, to)
+}
+
+// mayBeNamed refuses a name under which no new file can be, and those that SQLite would take for a part of a database.
+func mayBeNamed(from, to string) error {
+	switch {
+	case to == "":
+		return errors.New("the name is empty; name a new file")
+	case strings.ContainsFunc(to, unicode.IsControl):
+		return errors.New("the name has a control character in it; give it another")
+	case strings.HasPrefix(to, "-"):
+		return fmt.Errorf("a name that begins with - looks like an option, and a database is not written to standard output; name a new file, ./%s if it is to have that name", to)
+	case strings.HasSuffix(to, "/"):
+		return errors.New("that names a folder; name a new file in it")
+	}
+	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+		base, ok := strings.CutSuffix(to, suffix)
+		if _, err := os.Stat(base); ok && err == nil {
+			return fmt.Errorf("SQLite would take the file for a part of the database %s; give it another name", base)
+		}
+	}
+	if file, err := os.Stat(to); err == nil {
+		if database, err := os.Stat(from); err == nil && os.SameFile(file, database) {
+			return errors.New("that is the database itself; name a new file")
+		}
+	}
 	if err := mustBeNew(to); err != nil {
 		return err
 	}
-	free, err := (&DB{cfg: Config{Path: to}}).freeSpace()
-	if err != nil {
+	folder, err := os.Stat(filepath.Dir(to))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no folder %s; make it first", filepath.Dir(to))
+	case err != nil:
 		return fmt.Errorf("look at the folder: %w", err)
-	}
-	if need := info.Size() + 2*walHardLimit; free < need { // one log now, and as much again while it runs
-		return fmt.Errorf("the disk has %d MB free, and %d MB may be needed", free>>20, need>>20)
+	case !folder.IsDir():
+		return fmt.Errorf("%s is a file and no folder; name a new file in a folder", filepath.Dir(to))
 	}
 	return nil
 }
 
 func mustBeNew(path string) error {
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(errors.New("there is a file of that name already"), err)
+	info, err := os.Lstat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return errors.New("that is a folder; name a new file in it")
+	case err == nil:
+		return errors.New("there is a file of that name already")
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR): // mayBeNamed says which folder is none
+		return nil
+	}
+	return fmt.Errorf("look at the file: %w", err)
+}
+
+// mustFit refuses a volume that the copy would fill. Pages that records have left are not copied. Where the WAL is on
+// the same volume, ingest must be able to go on: it stops when less is free than the WAL has and spaceReserve. The WAL
+// may grow meanwhile, by about what the backup reads: both go over the same disk.
+func mustFit(ctx context.Context, from, to string) error {
+	pool := openPool(from, "ro", 1)
+	defer pool.Close()
+	var live int64
+	if err := pool.QueryRowContext(ctx, `SELECT (page_count - freelist_count) * page_size
+		FROM pragma_page_count, pragma_freelist_count, pragma_page_size`).Scan(&live); err != nil {
+		return fmt.Errorf("read the database: %w", explain(err))
+	}
+	need, beside := live+live/8+1<<20, "" // pages are not filled alike
+	from, err := filepath.EvalSymlinks(from)
+	if err != nil {
+		return fmt.Errorf("find the database: %w", err)
+	}
+	var target, source syscall.Stat_t
+	if err := errors.Join(syscall.Stat(filepath.Dir(to), &target), syscall.Stat(filepath.Dir(from), &source)); err != nil {
+		return fmt.Errorf("look at the folders: %w", err)
+	}
+	if target.Dev == source.Dev {
+		room := (&wal{path: from + "-wal"}).size() + spaceReserve + min(live, walHardLimit)
+		need += room
+		beside = fmt.Sprintf(", %d MB of them for the database's WAL, which is on the same volume", roundUp(room))
+	}
+	free, err := (&DB{cfg: Config{Path: to}}).freeSpace()
+	if err != nil {
+		return fmt.Errorf("look at the folder: %w", err)
+	}
+	if free < need {
+		return fmt.Errorf("the volume of %s has %d MB free, and %d MB are needed%s", filepath.Dir(to), free>>20, roundUp(need), beside)
 	}
 	return nil
 }
+
+// roundUp returns bytes in MB.
+func roundUp(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
 
 // makeCopy makes the empty file path a copy of the database in from.
 func makeCopy(ctx context.Context, path, from string) (rows int, err error) {

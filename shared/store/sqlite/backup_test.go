@@ -204,8 +204,8 @@ func TestBackupsThatAreRefused(t *testing.T) {
 	for _, c := range []struct{ from, to, reason string }{
 		{db.cfg.Path, file("there.db"), "there is a file of that name already"},
 		{db.cfg.Path, file("link.db"), "there is a file of that name already"},
-		{db.cfg.Path, db.cfg.Path, "there is a file of that name already"},
-		{db.cfg.Path, file("missing/backup.db"), "no such file or directory"},
+		{db.cfg.Path, db.cfg.Path, "that is the database itself"},
+		{db.cfg.Path, file("missing/backup.db"), "there is no folder "},
 		{file("missing.db"), file("backup.db"), "look at the database: "},
 		{file("theirs.db"), file("backup.db"), "is not a listener's database"},
 		{file("newer.db"), file("backup.db"), "was made by a newer version of the listener"},

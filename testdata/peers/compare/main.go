@@ -34,6 +34,9 @@ func main() {
 	rows := flag.Int("rows", 0, "measure on databases of so many records too, of the last six days, and what reading and purging them takes")
 	flag.Parse()
 	log.SetFlags(0)
+	if flag.NArg() > 0 || *rounds < 1 || *seconds < 1 || *rows < 0 {
+		log.Fatalf("compare: %q is not understood: options begin with -, and -rounds and -seconds are 1 or more", os.Args[1:])
+	}
 	if err := run(*rounds, time.Duration(*seconds)*time.Second, *only, *rows); err != nil {
 		log.Fatal("compare: ", err)
 	}
@@ -45,14 +48,7 @@ func run(rounds int, duration time.Duration, only string, rows int) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	servers, err := prepare(dir)
-	if err != nil {
-		return err
-	}
 	large := filepath.Join(dir, "large.json")
-	if err := writeLarge(large); err != nil {
-		return err
-	}
 	scenarios := []scenario{
 		{name: "single", connections: 32, batch: 1},
 		{name: "single, 64 connections", connections: 64, batch: 1},
@@ -61,6 +57,16 @@ func run(rounds int, duration time.Duration, only string, rows int) error {
 		{name: "150 KB", connections: 8, batch: 1, profile: large},
 		{name: "150 KB gzip", connections: 8, batch: 1, profile: large, gzip: true},
 		{name: "open", connections: 256, batch: 1, rate: 1}, // half of what the peer did with single ones, or 3,000
+	}
+	if scenarios, err = chosen(scenarios, only); err != nil {
+		return err
+	}
+	servers, err := prepare(dir)
+	if err != nil {
+		return err
+	}
+	if err := writeLarge(large); err != nil {
+		return err
 	}
 	var grown []server
 	if rows > 0 {
@@ -74,9 +80,6 @@ func run(rounds int, duration time.Duration, only string, rows int) error {
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|")
 	var peak float64 // of the peer, in single records a second
 	for _, s := range scenarios {
-		if only != "" && !slices.Contains(strings.Split(only, ";"), s.name) {
-			continue
-		}
 		if s.rate > 0 {
 			s.rate = cmp.Or(peak/2, 3000)
 		}
@@ -101,6 +104,25 @@ func run(rounds int, duration time.Duration, only string, rows int) error {
 		return readAndPurge(grown[len(grown)-1])
 	}
 	return nil
+}
+
+// chosen returns the loads that only names, all when it is empty.
+func chosen(all []scenario, only string) (some []scenario, err error) {
+	if only == "" {
+		return all, nil
+	}
+	for _, name := range strings.Split(only, ";") {
+		i := slices.IndexFunc(all, func(s scenario) bool { return s.name == name })
+		if i < 0 {
+			var names []string
+			for _, s := range all {
+				names = append(names, s.name)
+			}
+			return nil, fmt.Errorf("there is no load %q for -only; there are: %s", name, strings.Join(names, "; "))
+		}
+		some = append(some, all[i])
+	}
+	return some, nil
 }
 
 func printRow(s scenario, name string, results map[string][]result) {
