@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -29,10 +28,6 @@ var version = ""
 // memoryLimit is what the Go runtime keeps to, collecting more often near it. With what SQLite takes beside it, and
 // the program itself, a process stays under 256 MB. GOMEMLIMIT in the environment sets another.
 const memoryLimit = 176 << 20
-
-// ballast is memory that is never touched, and so takes none: but the collector, which waits until the heap has doubled,
-// counts it. Without it a heap of a few small records is collected 70 times a second, which takes a twentieth of the time.
-const ballast = 6 << 20
 
 const usage = `listener takes profiling records over HTTPS and keeps them in SQLite.
 
@@ -63,7 +58,6 @@ func main() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
-	defer runtime.KeepAlive(make([]byte, ballast))
 	lines := &bursts{w: os.Stderr}
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, lines)
 	_ = lines.Flush()
@@ -191,7 +185,7 @@ func purge(ctx context.Context, cfg config.Config, log *slog.Logger, force bool)
 			return fmt.Errorf("look for the database (BITVILLE_DB_PATH): %w", err)
 		}
 	}
-	db, err := openDB(ctx, cfg, sqlite.Config{})
+	db, err := openDB(ctx, cfg, sqlite.Config{Log: log})
 	if err != nil {
 		return err
 	}

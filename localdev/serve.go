@@ -38,7 +38,7 @@ type served struct {
 // serve runs the listener until ctx ends, then answers what is under way and stores what is queued.
 func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started func(served)) (err error) {
 	watch := newWatch(cfg, log)
-	db, err := openDB(ctx, cfg, sqlite.Config{Observe: watch.commit(), Exclusive: true})
+	db, err := openDB(ctx, cfg, sqlite.Config{Log: log, Observe: watch.commit(), Exclusive: true})
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,6 @@ type watch struct {
 
 	// What the metrics ask, known before they are served.
 	db           database
-	meter        *sqlite.Meter // of a file
 	certificates *certs.Source
 	connections  *conns.Listener
 }
@@ -70,7 +69,7 @@ func newWatch(cfg config.Config, log *slog.Logger) *watch {
 		},
 	}
 	if cfg.DBPath != "" {
-		c.Store = func(ctx context.Context) (sqlite.Stats, error) { return w.meter.Stats(ctx) }
+		c.Store = func(ctx context.Context) (sqlite.Stats, error) { return w.db.(*sqlite.DB).Stats(ctx) }
 	}
 	w.Metrics = metrics.New(c)
 	return w
@@ -115,9 +114,6 @@ func (w *watch) serve(db database, certificates *certs.Source, connections *conn
 		return func() {}, nil
 	}
 	w.db, w.certificates, w.connections = db, certificates, connections
-	if file, ok := db.(*sqlite.DB); ok {
-		w.meter = sqlite.NewMeter(file)
-	}
 	listener, err := net.Listen("tcp", w.cfg.MetricsAddr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s (BITVILLE_METRICS_ADDR): %w", w.cfg.MetricsAddr, err)
