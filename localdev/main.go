@@ -143,15 +143,8 @@ func load(read func([]string) (config.Config, []string, error), environ []string
 	return cfg, log, nil
 }
 
-// database is what a listener needs of its store, a file or a server.
-type database interface {
-	recordStore
-	retention.Store
-	Close() error
-}
-
 // openDB opens the database: a file as the rest of its Config says.
-func openDB(ctx context.Context, cfg config.Config, file sqlite.Config) (database, error) {
+func openDB(ctx context.Context, cfg config.Config, file sqlite.Config) (store.Store, error) {
 	if cfg.DBURL != "" {
 		return openServer(cfg)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/bitville/listener/localdev/udp"
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
 )
 
@@ -118,7 +119,7 @@ func openCertificates(ctx context.Context, cfg config.Config, log *slog.Logger) 
 }
 
 // listenUDP returns what takes datagrams, nil when nothing is to.
-func listenUDP(cfg config.Config, log *slog.Logger, db recordStore, watch *watch) (*udp.Receiver, error) {
+func listenUDP(cfg config.Config, log *slog.Logger, db store.Writer, watch *watch) (*udp.Receiver, error) {
 	if cfg.UDPAddr == "" {
 		return nil, nil
 	}

@@ -30,7 +30,7 @@ type watch struct {
 	*metrics.Metrics
 
 	// What the metrics ask, known before they are served.
-	db           database
+	db           store.Store
 	certificates *certs.Source
 	connections  *conns.Listener
 }
@@ -109,7 +109,7 @@ func (w *watch) purged(report store.PurgeReport, err error) {
 }
 
 // serve serves the metrics, in the background, until the returned function is called.
-func (w *watch) serve(db database, certificates *certs.Source, connections *conns.Listener) (stop func(), err error) {
+func (w *watch) serve(db store.Store, certificates *certs.Source, connections *conns.Listener) (stop func(), err error) {
 	if w.Metrics == nil {
 		return func() {}, nil
 	}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -50,30 +49,6 @@ func whyNot(t testing.TB, err error) string {
 	return u.Reason
 }
 
-func TestInsertReadsBackExactly(t *testing.T) {
-	db := open(t)
-	zero := 0.0
-	id := "d37cc455-87f5-457f-b02d-86776b296414"
-	in := []record.Record{
-		{CorrelationID: id, Project: "shop", Source: "postgres_agent", Timestamp: 1763843023959754, Name: "SELECT 'é\n😀'", Digest: math.MinInt64,
-			Attributes: []byte(`{"query_id":-1827459224716984620,"z":0.000}`), Payload: []byte("{ \"n\": 9007199254740993,\n\t\"k\":\"\\ud800\" }")},
-		{CorrelationID: id, Project: "shop", Source: "php_agent", Timestamp: 1763843023000001, Name: "/", DurationMS: &zero, Payload: []byte("{}"), Digest: math.MaxInt64},
-	}
-	result, err := db.Insert(t.Context(), in)
-	require.NoError(t, err)
-	require.Equal(t, store.Result{Accepted: 2}, result)
-	entries, err := db.ByCorrelationID(t.Context(), id)
-	require.NoError(t, err)
-	require.Equal(t, []store.Entry{
-		{CorrelationID: id, Project: "shop", Source: "php_agent", Timestamp: time.UnixMicro(1763843023000001), DurationMS: &zero, Name: "/", Payload: "{}"},
-		{CorrelationID: id, Project: "shop", Source: "postgres_agent", Timestamp: time.UnixMicro(1763843023959754), Name: "SELECT 'é\n😀'",
-			Attributes: `{"query_id":-1827459224716984620,"z":0.000}`, Payload: "{ \"n\": 9007199254740993,\n\t\"k\":\"\\ud800\" }"},
-	}, entries)
-	entries, err = db.ByCorrelationID(t.Context(), "d37cc455-87f5-457f-b02d-86776b296415")
-	require.NoError(t, err)
-	require.Empty(t, entries)
-}
-
 // A long payload is one zstd frame in the file, and what was sent when it is read back.
 func TestPayloadsAreCompressed(t *testing.T) {
 	db := open(t)
@@ -118,20 +93,6 @@ func TestDamagedPayload(t *testing.T) {
 		_, err = db.ByCorrelationID(t.Context(), r.CorrelationID)
 		require.ErrorContains(t, err, "read a record of "+r.CorrelationID+": ")
 	}
-}
-
-func TestDuplicatesAreStoredOnce(t *testing.T) {
-	db := open(t)
-	same := append(storetest.Records(0, 3), storetest.Record(1))
-	result, err := db.Insert(t.Context(), same)
-	require.NoError(t, err)
-	require.Equal(t, store.Result{Accepted: 3, Duplicates: 1}, result)
-	other := storetest.Record(1)
-	other.Digest++
-	result, err = db.Insert(t.Context(), append(same, other))
-	require.NoError(t, err)
-	require.Equal(t, store.Result{Accepted: 1, Duplicates: 4}, result)
-	require.Equal(t, 4, count(t, db))
 }
 
 // An insert that returned has committed: another connection sees its record at once, and each caller is
