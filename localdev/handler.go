@@ -11,13 +11,8 @@ import (
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/store"
 )
-
-// recordStore is what the handlers need of a database.
-type recordStore interface {
-	ingest.Store
-	health.Store
-}
 
 // observers are told what happens, for metrics. Any of them may be nil.
 type observers struct {
@@ -26,10 +21,11 @@ type observers struct {
 }
 
 // newHandler mounts every function on its paths.
-func newHandler(cfg config.Config, log *slog.Logger, db recordStore, watch observers) http.Handler {
+func newHandler(cfg config.Config, log *slog.Logger, db store.Writer, watch observers) http.Handler {
 	ingestCfg := ingest.Config{
 		Keys:      auth.NewKeys(cfg.Keys),
 		Store:     db,
+		Admit:     db.Admit,
 		Log:       log,
 		Now:       now,
 		Retention: cfg.Retention,
@@ -38,9 +34,6 @@ func newHandler(cfg config.Config, log *slog.Logger, db recordStore, watch obser
 		Proxies:   cfg.TrustedProxies,
 		Observe:   watch.request,
 		Count:     watch.records,
-	}
-	if full, ok := db.(interface{ Admit() error }); ok {
-		ingestCfg.Admit = full.Admit
 	}
 	functions := map[string]http.Handler{
 		ingestphp.Path:      ingestphp.New(ingestCfg),

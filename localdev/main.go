@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -33,10 +32,6 @@ const memoryLimit = 176 << 20
 
 // lastLines is how long the end of the process waits for whoever reads the log.
 const lastLines = time.Second
-
-// ballast is memory that is never touched, and so takes none: but the collector, which waits until the heap has doubled,
-// counts it. Without it a heap of a few small records is collected 70 times a second, which takes a twentieth of the time.
-const ballast = 6 << 20
 
 const usage = `listener takes profiling records over HTTPS and UDP, and keeps them in SQLite or on a libSQL server.
 
@@ -68,7 +63,6 @@ func main() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
-	defer runtime.KeepAlive(make([]byte, ballast))
 	// A reader of standard error that goes costs its lines and not the service, one of standard output the command, with
 	// an error: a write there would end the process by SIGPIPE.
 	signal.Ignore(syscall.SIGPIPE)
@@ -148,15 +142,8 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer, stderr *
 	return fmt.Errorf("unknown command %q; see listener help", command)
 }
 
-// database is what a listener needs of its store, a file or a server.
-type database interface {
-	recordStore
-	retention.Store
-	Close() error
-}
-
 // openDB opens the database: a file as the rest of its Config says.
-func openDB(ctx context.Context, cfg config.Config, file sqlite.Config) (database, error) {
+func openDB(ctx context.Context, cfg config.Config, file sqlite.Config) (store.Store, error) {
 	if cfg.DBURL != "" {
 		return openServer(cfg)
 	}
@@ -190,7 +177,7 @@ func purge(ctx context.Context, cfg config.Config, log *slog.Logger, force bool)
 			return fmt.Errorf("look for the database (BITVILLE_DB_PATH): %w", err)
 		}
 	}
-	db, err := openDB(ctx, cfg, sqlite.Config{})
+	db, err := openDB(ctx, cfg, sqlite.Config{Log: log})
 	if err != nil {
 		return err
 	}

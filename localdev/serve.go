@@ -22,6 +22,7 @@ import (
 	"github.com/bitville/listener/localdev/udp"
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
 )
 
@@ -37,7 +38,7 @@ type served struct {
 // serve runs the listener until ctx ends, then answers what is under way and stores what is queued.
 func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started func(served)) (err error) {
 	watch := newWatch(cfg, log)
-	db, err := openDB(ctx, cfg, sqlite.Config{Observe: watch.commit(), Exclusive: true})
+	db, err := openDB(ctx, cfg, sqlite.Config{Log: log, Observe: watch.commit(), Exclusive: true})
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 }
 
 // listenUDP returns what takes datagrams, nil when nothing is to.
-func listenUDP(cfg config.Config, log *slog.Logger, db recordStore, watch *watch) (*udp.Receiver, error) {
+func listenUDP(cfg config.Config, log *slog.Logger, db store.Writer, watch *watch) (*udp.Receiver, error) {
 	if cfg.UDPAddr == "" {
 		return nil, nil
 	}

@@ -56,7 +56,7 @@ func show(ctx context.Context, cfg config.Config, id string, w io.Writer) error 
 }
 
 type reader interface {
-	ByCorrelationID(ctx context.Context, id string) ([]store.Entry, error)
+	store.Reader
 	Close() error
 }
 

@@ -29,8 +29,7 @@ type watch struct {
 	*metrics.Metrics
 
 	// What the metrics ask, known before they are served.
-	db           database
-	meter        *sqlite.Meter // of a file
+	db           store.Store
 	certificates *certs.Source
 	connections  *conns.Listener
 }
@@ -69,7 +68,7 @@ func newWatch(cfg config.Config, log *slog.Logger) *watch {
 		},
 	}
 	if cfg.DBPath != "" {
-		c.Store = func(ctx context.Context) (sqlite.Stats, error) { return w.meter.Stats(ctx) }
+		c.Store = func(ctx context.Context) (sqlite.Stats, error) { return w.db.(*sqlite.DB).Stats(ctx) }
 	}
 	w.Metrics = metrics.New(c)
 	return w
@@ -109,14 +108,11 @@ func (w *watch) purged(report store.PurgeReport, err error) {
 }
 
 // serve serves the metrics, in the background, until the returned function is called.
-func (w *watch) serve(db database, certificates *certs.Source, connections *conns.Listener) (stop func(), err error) {
+func (w *watch) serve(db store.Store, certificates *certs.Source, connections *conns.Listener) (stop func(), err error) {
 	if w.Metrics == nil {
 		return func() {}, nil
 	}
 	w.db, w.certificates, w.connections = db, certificates, connections
-	if file, ok := db.(*sqlite.DB); ok {
-		w.meter = sqlite.NewMeter(file)
-	}
 	listener, err := net.Listen("tcp", w.cfg.MetricsAddr)
 	if err != nil {
 		return nil, cannotListen(w.cfg.MetricsAddr, "BITVILLE_METRICS_ADDR", err)

@@ -31,7 +31,7 @@ type readings struct {
 
 	ready *prometheus.Desc
 
-	queuedRequests, queuedBytes, walBytes, databaseBytes, freeBytes, rows, oldest *prometheus.Desc
+	queuedRequests, queuedBytes, walBytes, databaseBytes, freeBytes, oldest *prometheus.Desc
 
 	expiry, reloads, reloadFailures, reloadOK *prometheus.Desc
 
@@ -50,7 +50,6 @@ func newReadings(cfg Config) *readings {
 		walBytes:       desc("bitville_store_wal_bytes", "Size of the write-ahead log; above 128 MiB ingest waits for its checkpoint."),
 		databaseBytes:  desc("bitville_store_database_bytes", "Size of the database file, without its log."),
 		freeBytes:      desc("bitville_store_free_bytes", "Bytes free beside the database; ingest stops below the log's size and 4 MiB."),
-		rows:           desc("bitville_store_rows", "Records stored. Counting takes a thousandth of the time at most: with 10 million records the number is up to 10 minutes old, never more than an hour."),
 		oldest:         desc("bitville_store_oldest_record_timestamp_seconds", "The earliest timestamp of a record; not there while there is none."),
 
 		expiry:         desc("bitville_certificate_expiry_timestamp_seconds", "When the first of the certificates ends; not there while there is none."),
@@ -67,7 +66,7 @@ func newReadings(cfg Config) *readings {
 func (r *readings) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		r.ready,
-		r.queuedRequests, r.queuedBytes, r.walBytes, r.databaseBytes, r.freeBytes, r.rows, r.oldest,
+		r.queuedRequests, r.queuedBytes, r.walBytes, r.databaseBytes, r.freeBytes, r.oldest,
 		r.expiry, r.reloads, r.reloadFailures, r.reloadOK,
 		r.open, r.closed, r.refused,
 	} {
@@ -86,16 +85,13 @@ func (r *readings) Collect(to chan<- prometheus.Metric) {
 	defer cancel()
 	if r.cfg.Store != nil {
 		if s, err := r.cfg.Store(ctx); err != nil {
-			to <- prometheus.NewInvalidMetric(r.rows, err) // the log has it, and the other series are there
+			to <- prometheus.NewInvalidMetric(r.databaseBytes, err) // the log has it, and the other series are there
 		} else {
 			gauge(r.queuedRequests, float64(s.QueuedRequests))
 			gauge(r.queuedBytes, float64(s.QueuedBytes))
 			gauge(r.walBytes, float64(s.WALBytes))
 			gauge(r.databaseBytes, float64(s.DatabaseBytes))
 			gauge(r.freeBytes, float64(s.FreeBytes))
-			if s.Rows >= 0 {
-				gauge(r.rows, float64(s.Rows))
-			}
 			if !s.Oldest.IsZero() {
 				gauge(r.oldest, timestamp(s.Oldest))
 			}

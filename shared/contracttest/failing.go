@@ -14,6 +14,9 @@ import (
 // FailingStore is a store that takes nothing: what it is asked ends as the function says.
 type FailingStore func() error
 
+// Admit finds room: what fails is the insert.
+func (s FailingStore) Admit() error { return nil }
+
 // Insert stores nothing.
 func (s FailingStore) Insert(context.Context, []record.Record) (store.Result, error) {
 	return store.Result{}, s()

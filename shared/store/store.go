@@ -1,9 +1,46 @@
-// Package store holds what every store of records has in common: what an insert reports and why a store
-// can refuse. The stores themselves stand in folders of their own, so that a program
-// links only the database driver that it uses.
+// Package store holds what every store of records has in common: what it does, what it reports and why it can refuse.
+// The stores themselves stand in folders of their own, so that a program links only the database driver that it uses.
+// One suite, storetest.Run, holds them to what is said here.
 package store
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/bitville/listener/shared/record"
+)
+
+// Store keeps records. Its methods may be called from any goroutine.
+type Store interface {
+	Writer
+	Reader
+
+	// Purge deletes the records whose timestamp is before the given time. The report tells what was done, with an error too.
+	Purge(ctx context.Context, before time.Time) (PurgeReport, error)
+
+	// Close ends the store when what was handed to it is stored.
+	Close() error
+}
+
+// Writer takes records.
+type Writer interface {
+	// Admit tells at once whether Insert would have room: a *Unavailable, or nil. It is asked once a request, before the
+	// request's body is read.
+	Admit() error
+
+	// Insert stores the records and returns once all are committed. An error is a *Unavailable.
+	Insert(ctx context.Context, records []record.Record) (Result, error)
+
+	// Ready tries whether a record could be stored now, and stores none. An error is a *Unavailable.
+	Ready(ctx context.Context) error
+}
+
+// Reader gives records back. It never waits for a writer.
+type Reader interface {
+	// ByCorrelationID returns what is stored under one correlation id, a lower-case UUID with dashes: the PHP request and
+	// the statements that it ran, in the order of their timestamps; nothing when there is none.
+	ByCorrelationID(ctx context.Context, id string) ([]Entry, error)
+}
 
 // Result counts what became of the records of one insert.
 type Result struct {

@@ -3,7 +3,6 @@
 WITH entry AS (
     SELECT * FROM profiling_data
     WHERE correlation_id = ?1
-      AND id IN (SELECT id FROM profiling_data_by_digits WHERE digits = substr(?1, 5, 4) || substr(?1, -4))
 )
 SELECT request.name          AS request_uri,
        request.duration_ms   AS request_ms,

@@ -86,6 +86,9 @@ func (db *DB) Close() error {
 	return db.pool.Close()
 }
 
+// Admit is nil: nothing waits here.
+func (db *DB) Admit() error { return nil }
+
 // Ready tells whether a record could be stored now, by the statement that stores one, with none. The error
 // is a *store.Unavailable that says why not.
 func (db *DB) Ready(ctx context.Context) error {

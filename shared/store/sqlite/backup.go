@@ -24,7 +24,7 @@ import (
 // records there can be.
 const statementRows = 64
 
-// maxRest is how long a backup makes room for the log between two chunks: another reader may hold it too.
+// maxRest is how long a backup makes room for the WAL between two chunks: another reader may hold it too.
 const maxRest = time.Second
 
 // BackupReport says what a backup holds.
@@ -39,7 +39,7 @@ type BackupReport struct {
 // and on the disk, readable for its owner alone; before that, and when there is an error, there is none. One that is
 // there is not overwritten. The error is one line.
 //
-// VACUUM INTO or SQLite's backup would read from first row to last in one transaction, and for as long the log could
+// VACUUM INTO or SQLite's backup would read from first row to last in one transaction, and for as long the WAL could
 // not begin anew: above walHardLimit ingest stops. Hence rows in chunks, as a purge does.
 func Backup(ctx context.Context, from, to string) (report BackupReport, err error) {
 	if from, err = access.Resolve(from); err != nil {
@@ -151,7 +151,7 @@ func mustBeNew(path string) error {
 // the same volume, ingest must be able to go on: it stops when less is free than the WAL has and spaceReserve. The WAL
 // may grow meanwhile, by about what the backup reads: both go over the same disk.
 func mustFit(ctx context.Context, from, to string) error {
-	pool := openPool(from, "ro", 1)
+	pool := openPool(from, "ro", "", 1)
 	defer pool.Close()
 	var live int64
 	if err := pool.QueryRowContext(ctx, `SELECT (page_count - freelist_count) * page_size
@@ -168,11 +168,11 @@ func mustFit(ctx context.Context, from, to string) error {
 		return fmt.Errorf("look at the folders: %w", err)
 	}
 	if target.Dev == source.Dev {
-		room := (&wal{path: from + "-wal"}).size() + spaceReserve + min(live, walHardLimit)
+		room := sizeOf(from+"-wal") + spaceReserve + min(live, walHardLimit)
 		need += room
 		beside = fmt.Sprintf(", %d MB of them for the database's WAL, which is on the same volume", roundUp(room))
 	}
-	free, err := (&DB{cfg: Config{Path: to}}).freeSpace()
+	free, err := freeSpace(to)
 	if err != nil {
 		return fmt.Errorf("look at the folder: %w", err)
 	}
@@ -188,7 +188,7 @@ func roundUp(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
 // makeCopy makes the empty file path a copy of the database in from.
 func makeCopy(ctx context.Context, path, from string) (rows int, err error) {
 	// Nobody sees the file before it is whole: neither a journal nor syncs are worth their time.
-	pool := openPool(path, "rw", 1, "journal_mode(OFF)", "synchronous(OFF)")
+	pool := openPool(path, "rw", "", 1, "journal_mode(OFF)", "synchronous(OFF)")
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	conn, err := pool.Conn(ctx)
 	if err != nil {
@@ -198,8 +198,8 @@ func makeCopy(ctx context.Context, path, from string) (rows int, err error) {
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA page_size = %d; PRAGMA auto_vacuum = 2", pageSize)); err != nil {
 		return 0, fmt.Errorf("open the file: %w", explain(err))
 	}
-	if err := migrate(ctx, conn); err != nil {
-		return 0, fmt.Errorf("make the tables: %w", err)
+	if _, err := conn.ExecContext(ctx, schema); err != nil {
+		return 0, fmt.Errorf("make the tables: %w", explain(err))
 	}
 	if from, err = filepath.Abs(from); err != nil {
 		return 0, fmt.Errorf("find the database: %w", err)
@@ -215,11 +215,14 @@ func makeCopy(ctx context.Context, path, from string) (rows int, err error) {
 	if version != schemaVersion {
 		return 0, fmt.Errorf("the database has schema %d and this listener %d: start this one on it first", version, schemaVersion)
 	}
-	if rows, err = copyRows(ctx, conn, &wal{path: from + "-wal"}); err != nil {
+	if rows, err = copyRows(ctx, conn, from+"-wal"); err != nil {
 		return rows, fmt.Errorf("copy records: %w", explain(err))
 	}
-	if _, err := conn.ExecContext(ctx, fillAll); err != nil {
-		return rows, fmt.Errorf("fill the look-up tables: %w", explain(err))
+	if _, err := makeIndexes(ctx, conn, func(string) {}); err != nil { // after the rows: it sorts them
+		return rows, err
+	}
+	if _, err := conn.ExecContext(ctx, stamp()); err != nil {
+		return rows, fmt.Errorf("complete the copy: %w", explain(err))
 	}
 	var found string
 	if err := conn.QueryRowContext(ctx, "PRAGMA main.quick_check(1)").Scan(&found); err != nil {
@@ -232,8 +235,8 @@ func makeCopy(ctx context.Context, path, from string) (rows int, err error) {
 }
 
 // copyRows copies the rows that are there now from source to main, by id, with a short transaction for each chunk.
-// log is the source's.
-func copyRows(ctx context.Context, conn *sql.Conn, log *wal) (rows int, err error) {
+// wal is the path of the source's WAL.
+func copyRows(ctx context.Context, conn *sql.Conn, wal string) (rows int, err error) {
 	var last, end int64
 	if err := conn.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM source.profiling_data").Scan(&end); err != nil {
 		return 0, err
@@ -244,23 +247,23 @@ func copyRows(ctx context.Context, conn *sql.Conn, log *wal) (rows int, err erro
 		if err != nil {
 			return rows, err
 		}
-		if err := log.rest(ctx); err != nil {
+		if err := letWALRestart(ctx, wal); err != nil {
 			return rows, err
 		}
 	}
 	return rows, nil
 }
 
-// rest is the pause between two chunks. The log begins anew when its writer finds nobody who reads it: once it is
+// letWALRestart is the pause between two chunks. The WAL begins anew when its writer finds nobody who reads it: once it is
 // large enough for that, and being written, the writer must have the chance.
-func (w *wal) rest(ctx context.Context) error {
+func letWALRestart(ctx context.Context, wal string) error {
 	for start := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(chunkPause):
 		}
-		info, err := os.Stat(w.path)
+		info, err := os.Stat(wal)
 		if err != nil || info.Size() <= walSoftLimit || time.Since(info.ModTime()) > walInterval || time.Since(start) > maxRest {
 			return nil
 		}
@@ -280,20 +283,14 @@ func copyChunk(ctx context.Context, conn *sql.Conn, last *int64, end int64) (row
 	}()
 	for start := time.Now(); *last < end && time.Since(start) < chunkTime; {
 		next := end
-		err := tx.QueryRowContext(ctx, "SELECT coalesce(max(id), ?2) FROM (SELECT id FROM source.profiling_data WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3)",
-			*last, end, statementRows).Scan(&next)
+		if err := tx.QueryRowContext(ctx, copyMark, *last, end, statementRows).Scan(&next); err != nil {
+			return rows, err
+		}
+		n, err := affected(tx.ExecContext(ctx, copyRecords, *last, next))
 		if err != nil {
 			return rows, err
 		}
-		res, err := tx.ExecContext(ctx, "INSERT INTO main.profiling_data SELECT * FROM source.profiling_data WHERE id > ? AND id <= ?", *last, next)
-		if err != nil {
-			return rows, err
-		}
-		n, err := res.RowsAffected()
-		if err != nil {
-			return rows, err
-		}
-		rows += int(n)
+		rows += n
 		*last = next
 	}
 	return rows, tx.Commit()

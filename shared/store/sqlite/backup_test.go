@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,7 @@ func TestBackupIsTheSameDatabase(t *testing.T) {
 	db := open(t)
 	_, err := db.Insert(t.Context(), storetest.Records(0, 1000))
 	require.NoError(t, err)
-	_, err = db.conn.ExecContext(t.Context(), `UPDATE profiling_data SET payload = x'00ff' WHERE id = 7; DELETE FROM profiling_data WHERE id % 10 = 3;
+	_, err = db.writer.conn.ExecContext(t.Context(), `UPDATE profiling_data SET payload = x'00ff' WHERE id = 7; DELETE FROM profiling_data WHERE id % 10 = 3;
 		UPDATE profiling_data SET duration_ms = NULL, attributes = '{"z":0.000}' WHERE id = 8`)
 	require.NoError(t, err)
 	to := filepath.Join(t.TempDir(), "a name? with #odd %41 characters.db")
@@ -45,16 +46,16 @@ func TestBackupIsTheSameDatabase(t *testing.T) {
 		require.NotEmpty(t, want)
 		require.Equal(t, want, storetest.Text(t, copied.Reader.pool, query), query)
 	}
-	require.Equal(t, [][]string{{"profiling_data"}, {"profiling_data_filled"}, {"profiling_data_lookup"}, {"profiling_data_purged"}, {"profiling_data_seen"}, {"sqlite_stat1"}, {"sqlite_stat4"}},
+	require.Equal(t, [][]string{{"profiling_data"}, {"profiling_data_purged"}, {"sqlite_stat1"}, {"sqlite_stat4"}},
 		storetest.Text(t, db.Reader.pool, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"), "a table that Backup does not know; of these it leaves the last purge out")
-	require.Equal(t, "ok", pragmas{t, copied.conn}.get("integrity_check"))
+	require.Equal(t, "ok", pragmas{t, copied.writer.conn}.get("integrity_check"))
 	result, err := copied.Insert(t.Context(), storetest.Records(998, 1002))
 	require.NoError(t, err)
 	require.Equal(t, 2, result.Accepted, "a listener goes on with it")
 }
 
 // What was acknowledged before the backup began is in it, though records come and go while it runs.
-func TestBackupBesideIngestAndPurge(t *testing.T) {
+func TestBackupDuringIngestAndPurge(t *testing.T) {
 	db := open(t)
 	cut := time.Now().Add(-24 * time.Hour)
 	fill(t, db, 8000, cut, `{"a":"`+strings.Repeat("x", 500)+`"}`)
@@ -85,18 +86,18 @@ func TestBackupBesideIngestAndPurge(t *testing.T) {
 
 	copied := openAt(t, to)
 	require.Equal(t, report.Rows, count(t, copied))
-	var young, strangers int
+	var young, others int
 	require.NoError(t, copied.Reader.pool.QueryRowContext(t.Context(), "SELECT count(*) FROM profiling_data WHERE timestamp >= ?", cut.UnixMicro()).Scan(&young))
 	require.GreaterOrEqual(t, young, acknowledged)
-	_, err = db.conn.ExecContext(t.Context(), "ATTACH ? AS backup", to)
+	_, err = db.writer.conn.ExecContext(t.Context(), "ATTACH ? AS backup", to)
 	require.NoError(t, err)
-	require.NoError(t, db.conn.QueryRowContext(t.Context(), `SELECT count(*) FROM (SELECT * FROM backup.profiling_data WHERE timestamp >= ?
-		EXCEPT SELECT * FROM main.profiling_data)`, cut.UnixMicro()).Scan(&strangers))
-	require.Zero(t, strangers, "rows that are not as they were")
+	require.NoError(t, db.writer.conn.QueryRowContext(t.Context(), `SELECT count(*) FROM (SELECT * FROM backup.profiling_data WHERE timestamp >= ?
+		EXCEPT SELECT * FROM main.profiling_data)`, cut.UnixMicro()).Scan(&others))
+	require.Zero(t, others, "rows that are not as they were")
 }
 
-// Between two chunks nothing of the log is held, and a chunk is short: the log can begin anew while a backup runs.
-func TestBackupLetsTheLogGo(t *testing.T) {
+// Between two chunks nothing of the WAL is held, and a chunk is short: the WAL can begin anew while a backup runs.
+func TestBackupLetsTheWALGo(t *testing.T) {
 	db := open(t)
 	for n := 0; n < 12_000; n += 3000 {
 		_, err := db.Insert(t.Context(), storetest.Records(n, n+3000))
@@ -111,50 +112,51 @@ func TestBackupLetsTheLogGo(t *testing.T) {
 	require.EqualValues(t, rows, last)
 	_, err = db.Insert(t.Context(), storetest.Records(12_000, 12_001))
 	require.NoError(t, err)
-	frames, copied, err := checkpoint(t.Context(), db.conn, "TRUNCATE")
+	frames, copied, err := checkpoint(t.Context(), db.writer.conn, "TRUNCATE")
 	require.NoError(t, err)
-	require.Zero(t, frames, "the log was cut")
+	require.Zero(t, frames, "the WAL was cut")
 	require.Zero(t, copied)
 }
 
 // attach returns a connection as makeCopy has it.
 func attach(t *testing.T, source string) *sql.Conn {
-	pool := openPool(filepath.Join(t.TempDir(), "copy.db"), "rwc", 1)
+	pool := openPool(filepath.Join(t.TempDir(), "copy.db"), "rwc", "", 1)
 	t.Cleanup(func() { require.NoError(t, pool.Close()) })
 	conn, err := pool.Conn(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, conn.Close()) })
-	require.NoError(t, migrate(t.Context(), conn))
+	_, err = migrate(t.Context(), conn, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
 	_, err = conn.ExecContext(t.Context(), "ATTACH ? AS source", source)
 	require.NoError(t, err)
 	return conn
 }
 
-// While the log is large and being written, a backup waits until its writer has begun it anew.
-func TestBackupMakesRoomForTheLog(t *testing.T) {
-	log := &wal{path: filepath.Join(t.TempDir(), "log")}
-	require.NoError(t, log.rest(t.Context()), "there is no log")
-	require.NoError(t, os.WriteFile(log.path, nil, 0o600))
-	require.NoError(t, os.Truncate(log.path, walSoftLimit+1))
+// While the WAL is large and being written, a backup waits until its writer has begun it anew.
+func TestBackupMakesRoomForTheWAL(t *testing.T) {
+	wal := filepath.Join(t.TempDir(), "wal")
+	require.NoError(t, letWALRestart(t.Context(), wal), "there is no WAL")
+	require.NoError(t, os.WriteFile(wal, nil, 0o600))
+	require.NoError(t, os.Truncate(wal, walSoftLimit+1))
 	old := time.Now().Add(-time.Hour)
-	require.NoError(t, os.Chtimes(log.path, old, old))
-	require.NoError(t, log.rest(t.Context()), "nobody writes it")
+	require.NoError(t, os.Chtimes(wal, old, old))
+	require.NoError(t, letWALRestart(t.Context(), wal), "nobody writes it")
 	ahead := time.Now().Add(time.Hour)
-	require.NoError(t, os.Chtimes(log.path, ahead, ahead))
-	require.NoError(t, log.rest(t.Context()), "it does not end: another reader holds it")
+	require.NoError(t, os.Chtimes(wal, ahead, ahead))
+	require.NoError(t, letWALRestart(t.Context(), wal), "it does not end: another reader holds it")
 
 	rested := make(chan error, 1)
-	go func() { rested <- log.rest(context.Background()) }()
+	go func() { rested <- letWALRestart(context.Background(), wal) }()
 	select {
 	case <-rested:
 		t.Fatal("the writer had no time")
 	case <-time.After(maxRest / 10):
 	}
-	require.NoError(t, os.Truncate(log.path, walSoftLimit))
+	require.NoError(t, os.Truncate(wal, walSoftLimit))
 	require.NoError(t, <-rested)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, log.rest(ctx), context.Canceled)
+	require.ErrorIs(t, letWALRestart(ctx, wal), context.Canceled)
 }
 
 func TestCancelledBackupLeavesNothing(t *testing.T) {
@@ -186,17 +188,10 @@ func names(t *testing.T, dir string) (all []string) {
 
 func TestBackupsThatAreRefused(t *testing.T) {
 	db := open(t)
-	exec := func(path, statements string) {
-		other, err := sql.Open("sqlite", path)
-		require.NoError(t, err)
-		defer other.Close()
-		_, err = other.Exec(statements)
-		require.NoError(t, err)
-	}
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
-	exec(file("theirs.db"), "CREATE TABLE t (a)")
-	exec(file("newer.db"), "PRAGMA application_id = 1112101974; PRAGMA user_version = 4; CREATE TABLE t (a)")
+	exec(t, file("theirs.db"), "CREATE TABLE t (a)")
+	exec(t, file("newer.db"), "PRAGMA application_id = 1112101974; PRAGMA user_version = 5; CREATE TABLE t (a)")
 	require.NoError(t, os.WriteFile(file("empty.db"), nil, 0o600))
 	require.NoError(t, os.WriteFile(file("there.db"), []byte("precious"), 0o600))
 	require.NoError(t, os.Symlink(file("nowhere"), file("link.db")))
@@ -209,7 +204,7 @@ func TestBackupsThatAreRefused(t *testing.T) {
 		{file("missing.db"), file("backup.db"), "look at the database: "},
 		{file("theirs.db"), file("backup.db"), "is not a listener's database"},
 		{file("newer.db"), file("backup.db"), "was made by a newer version of the listener"},
-		{file("empty.db"), file("backup.db"), "the database has schema 0 and this listener 3: start this one on it first"},
+		{file("empty.db"), file("backup.db"), "the database has schema 0 and this listener 4: start this one on it first"},
 	} {
 		_, err := Backup(t.Context(), c.from, c.to)
 		require.ErrorContains(t, err, c.reason, "%s to %s", c.from, c.to)

@@ -19,9 +19,9 @@ const (
 
 // checkClock returns an error when the purge has to wait.
 func (p *purge) checkClock(ctx context.Context, sources []string) error {
-	now := p.cfg.Now()
+	now := p.db.cfg.Now()
 	var at, held, seen int64
-	err := p.Reader.pool.QueryRowContext(ctx, "SELECT at, held, seen FROM profiling_data_purged").Scan(&at, &held, &seen)
+	err := p.db.pool.QueryRowContext(ctx, lastPurged).Scan(&at, &held, &seen)
 	jump := now.Sub(time.UnixMicro(at))
 	switch {
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
@@ -29,7 +29,7 @@ func (p *purge) checkClock(ctx context.Context, sources []string) error {
 	case err != nil || jump <= maxJump:
 		return p.leave(ctx, now, now, now) // an earlier time too: the next jump is measured from it
 	}
-	live, err := p.any(ctx, sources, p.before.Add(-jump), p.before)
+	live, err := p.db.any(ctx, sources, p.before.Add(-jump), p.before)
 	if err != nil {
 		return err
 	}
@@ -45,29 +45,16 @@ func (p *purge) checkClock(ctx context.Context, sources []string) error {
 		now.UTC().Format(time.DateTime), jump.Hours(), since.Add(holdFor).UTC().Format(time.DateTime)))
 }
 
-// any tells whether there are records of that time.
-func (r *Reader) any(ctx context.Context, sources []string, from, before time.Time) (found bool, err error) {
-	for _, source := range sources {
-		err := r.pool.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM profiling_data WHERE source = ? AND timestamp >= ? AND timestamp < ?)",
-			source, from.UnixMicro(), before.UnixMicro()).Scan(&found)
-		if found || err != nil {
-			return found, explain(err)
-		}
-	}
-	return false, nil
-}
-
 // TrustClock has the next purge believe the clock, whenever the last one was.
 func (db *DB) TrustClock(ctx context.Context) error {
 	now := db.cfg.Now()
-	return (&purge{DB: db}).leave(ctx, now, now, now)
+	return (&purge{db: db}).leave(ctx, now, now, now)
 }
 
 // leave notes for the next purge what schema.sql says of these columns.
 func (p *purge) leave(ctx context.Context, at, held, seen time.Time) error {
 	return p.chunk(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		_, err := conn.ExecContext(ctx, "INSERT OR REPLACE INTO profiling_data_purged (id, at, held, seen) VALUES (1, ?, ?, ?)",
-			at.UnixMicro(), held.UnixMicro(), seen.UnixMicro())
+		_, err := conn.ExecContext(ctx, setPurged, at.UnixMicro(), held.UnixMicro(), seen.UnixMicro())
 		return err
 	})
 }

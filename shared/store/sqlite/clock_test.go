@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +12,17 @@ import (
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store/storetest"
 )
+
+// stopped opens a database whose clock stands still until it is moved.
+func stopped(t *testing.T, path string) (db *DB, move func(time.Duration)) {
+	t.Helper()
+	var clock atomic.Int64
+	clock.Store(time.Now().UnixNano())
+	db, err := Open(t.Context(), Config{Path: path, Synchronous: "NORMAL", Now: func() time.Time { return time.Unix(0, clock.Load()) }})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db, func(d time.Duration) { clock.Add(int64(d)) }
+}
 
 // A purge deletes nothing that was to be kept at the last one, if that was more than a day ago by the clock: for a day, or
 // until it is told that the clock is right.
@@ -123,13 +135,13 @@ func TestPurgeThatCannotReadKeepsItsDoubts(t *testing.T) {
 	move(8 * 24 * time.Hour)
 	exec := func(statement string) {
 		t.Helper()
-		require.NoError(t, db.do(t.Context(), func(conn *sql.Conn) error {
+		require.NoError(t, db.writer.do(t.Context(), func(conn *sql.Conn) error {
 			_, err := conn.ExecContext(t.Context(), statement)
 			return err
 		}))
 	}
 	before := db.cfg.Now().Add(-7 * 24 * time.Hour)
-	p := &purge{DB: db, before: before}
+	p := &purge{db: db, before: before}
 	exec("ALTER TABLE profiling_data RENAME TO away")
 	require.ErrorContains(t, p.checkClock(t.Context(), []string{r.Source}), "no such table")
 	exec("ALTER TABLE away RENAME TO profiling_data")

@@ -12,6 +12,11 @@ import (
 var (
 	errClosed    = &store.Unavailable{Reason: "the listener is stopping", RetryAfter: time.Second}
 	errQueueFull = &store.Unavailable{Reason: "the queue to the database is full", RetryAfter: time.Second}
+
+	errTampered error = &store.Unavailable{
+		Reason:     "the database file was cut or overwritten by another program; stop the listener, keep the file and its -wal, and restore a backup",
+		RetryAfter: 30 * time.Second,
+	}
 )
 
 // reasons are SQLite's primary result codes (sqlite.org/rescode.html) in words for clients.

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/bitville/listener/shared/store"
@@ -33,7 +31,7 @@ const (
 // says so in the report's Unfinished; the report tells what was done, with an error too. One error is that the
 // clock seems to be wrong: see checkClock.
 func (db *DB) Purge(ctx context.Context, before time.Time) (store.PurgeReport, error) {
-	p := &purge{DB: db, before: before}
+	p := &purge{db: db, before: before}
 	err := p.run(ctx)
 	if err != nil && ctx.Err() != nil {
 		p.report.Unfinished, err = true, nil
@@ -41,116 +39,53 @@ func (db *DB) Purge(ctx context.Context, before time.Time) (store.PurgeReport, e
 	return p.report, err
 }
 
-// purge is one that runs.
+// purge is one that runs. Its goroutine owns it; a chunk changes it while that waits.
 type purge struct {
-	*DB
+	db     *DB
 	before time.Time // when what is kept begins
 	report store.PurgeReport
 
-	version int           // PRAGMA data_version at the last chunk
-	others  bool          // have written since the one before it: other processes
-	paused  time.Time     // when they last had a chance
-	took    time.Duration // the last chunk
-	beside  bool          // there are inserts
+	version   int           // PRAGMA data_version at the last chunk
+	others    bool          // have written since the one before it: other processes
+	paused    time.Time     // when they last had a chance
+	took      time.Duration // the last chunk
+	inserting bool          // there are inserts
 }
 
 func (p *purge) run(ctx context.Context) error {
-	sources, err := p.sources(ctx)
+	sources, _, err := p.db.sources(ctx)
 	if err != nil {
 		return fmt.Errorf("list sources: %w", err)
 	}
 	if err := p.checkClock(ctx, sources); err != nil {
 		return err
 	}
-	before := fmt.Sprintf("timestamp < %d", p.before.UnixMicro())
 	for _, source := range sources {
-		n, err := p.deleteAll(ctx, rows{"profiling_data WHERE source = ?", []any{source}, before, "timestamp, id"}, manyFree)
+		n, err := p.deleteAll(ctx, source, manyFree)
 		p.report.Rows += n
 		if err != nil {
 			return fmt.Errorf("delete old records: %w", err)
 		}
 	}
-	// Only now, for what is in the tables no more could be stored again. Of the look-ups whole parts go, when no
-	// record of theirs is left; entries of single records that are gone lead nowhere until then.
-	for _, old := range []rows{
-		{"profiling_data_seen WHERE true", nil, before, "timestamp, digest"},
-		{"profiling_data_lookup WHERE true", nil, "part < (SELECT coalesce(min(id), 1 << 62) FROM profiling_data) >> 16", "part, digits, id"},
-	} {
-		if _, err := p.deleteAll(ctx, old, manyFree); err != nil {
-			return fmt.Errorf("delete look-ups of old records: %w", err)
-		}
-	}
 	if err := p.vacuum(ctx, 0); err != nil {
 		return fmt.Errorf("give space back: %w", err)
 	}
-	p.report.Oldest, err = p.oldest(ctx, sources)
+	_, p.report.Oldest, err = p.db.sources(ctx)
 	return err
 }
 
-// rows are those of a table that a purge deletes: what a statement says after FROM with its arguments, which of those
-// rows are old, and the columns of the index that has them in order.
-type rows struct {
-	from string
-	args []any
-	old  string
-	key  string
-}
-
-// deleteSome deletes the first n of them, in ranges of the index: that is faster than to delete each by its id. There are
-// two, for in one over several columns SQLite would read all rows that share the first column's last value.
-func (r rows) deleteSome(ctx context.Context, conn *sql.Conn, n int) (deleted int, err error) {
-	first, rest, _ := strings.Cut(r.key, ", ")
-	last := make([]any, strings.Count(r.key, ",")+1)
-	into := make([]any, len(last))
-	for i := range last {
-		into[i] = &last[i]
-	}
-	find := fmt.Sprintf("SELECT %[1]s FROM %[2]s AND %[3]s ORDER BY %[1]s LIMIT 1 OFFSET %[4]d", r.key, r.from, r.old, n-1)
-	err = conn.QueryRowContext(ctx, find, r.args...).Scan(into...)
-	if errors.Is(err, sql.ErrNoRows) { // there are fewer
-		return r.delete(ctx, conn, r.old)
-	}
-	if err != nil {
-		return 0, err
-	}
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return 0, err
-	}
-	defer tx.Rollback()
-	before, err := r.delete(ctx, tx, first+" < ?", last[0])
-	if err != nil {
-		return 0, err
-	}
-	upto, err := r.delete(ctx, tx, fmt.Sprintf("%s = ? AND (%s) <= (?%s)", first, rest, strings.Repeat(", ?", len(last)-2)), last...)
-	if err != nil {
-		return 0, err
-	}
-	return before + upto, tx.Commit()
-}
-
-func (r rows) delete(ctx context.Context, on interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-}, which string, args ...any) (deleted int, err error) {
-	res, err := on.ExecContext(ctx, "DELETE FROM "+r.from+" AND "+which, slices.Concat(r.args, args)...)
-	if err != nil {
-		return 0, err
-	}
-	count, err := res.RowsAffected()
-	return int(count), err
-}
-
-// deleteAll deletes all of the rows, a chunk at a time: as many as the last ones say that the writer can spare the time
-// for. Of free pages only so many wait for the end of the purge: to find one of millions takes SQLite tens of milliseconds.
-func (p *purge) deleteAll(ctx context.Context, old rows, free int) (deleted int, err error) {
+// deleteAll deletes the old records of a source, a chunk at a time: as many as the last ones say that the writer can spare
+// the time for. Of free pages only so many wait for the end of the purge: to find one of millions takes SQLite tens of
+// milliseconds.
+func (p *purge) deleteAll(ctx context.Context, source string, free int) (deleted int, err error) {
 	for limit := firstRows; ; {
 		var some int
 		var took time.Duration
 		err := p.chunk(ctx, func(ctx context.Context, conn *sql.Conn) (err error) {
 			start := time.Now()
-			some, err = old.deleteSome(ctx, conn, limit)
+			some, err = deleteSome(ctx, conn, source, p.before, limit)
 			took = time.Since(start)
-			return errors.Join(err, p.lookups.purged(ctx, p.before))
+			return err
 		})
 		deleted += some
 		if err == nil {
@@ -166,6 +101,42 @@ func (p *purge) deleteAll(ctx context.Context, old rows, free int) (deleted int,
 			limit = min(limit*2, maxRows)
 		}
 	}
+}
+
+// deleteSome deletes the n oldest records of a source from before a time, in ranges of the index: that is faster than to
+// delete each by its id. There are two ranges, for in one over both columns SQLite would read all rows of the last time.
+func deleteSome(ctx context.Context, conn *sql.Conn, source string, before time.Time, n int) (deleted int, err error) {
+	var timestamp, id int64
+	err = conn.QueryRowContext(ctx, purgeMark, source, before.UnixMicro(), n-1).Scan(&timestamp, &id)
+	if errors.Is(err, sql.ErrNoRows) { // there are fewer
+		return affected(conn.ExecContext(ctx, purgeBefore, source, before.UnixMicro()))
+	}
+	if err != nil {
+		return 0, err
+	}
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback()
+	earlier, err := affected(tx.ExecContext(ctx, purgeBefore, source, timestamp))
+	if err != nil {
+		return 0, err
+	}
+	last, err := affected(tx.ExecContext(ctx, purgeAt, source, timestamp, id))
+	if err != nil {
+		return 0, err
+	}
+	return earlier + last, tx.Commit()
+}
+
+// affected is how many rows a statement changed.
+func affected(res sql.Result, err error) (int, error) {
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
 }
 
 // vacuum moves pages from the end of the file into the holes that a purge left, and cuts the file. What the records of
@@ -216,26 +187,26 @@ func (p *purge) chunk(ctx context.Context, step func(context.Context, *sql.Conn)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if p.watch.found.Load() {
-			return errForeign
+		if p.db.file.tampered.Load() {
+			return errTampered
 		}
 		if attempt > 1 || p.others || time.Since(p.paused) > pauseEvery {
 			time.Sleep(chunkPause)
 			p.paused = time.Now()
 		}
-		if p.beside {
+		if p.inserting {
 			time.Sleep(restFor * p.took)
 		}
-		for late := time.Now().Add(2 * walInterval); p.log.size() > walKept && time.Now().Before(late); {
+		for late := time.Now().Add(2 * walInterval); p.db.file.walBytes() > walKept && time.Now().Before(late); {
 			time.Sleep(chunkPause) // at twice the size they would be refused
 		}
-		err := p.do(ctx, func(conn *sql.Conn) error {
+		err := p.db.writer.do(ctx, func(conn *sql.Conn) error {
 			version, err := pragmaInt(ctx, conn, "data_version")
 			if err != nil {
 				return err
 			}
 			p.others, p.version = p.version != 0 && version != p.version, version
-			p.beside = time.Since(p.inserted) < pauseEvery
+			p.inserting = time.Since(p.db.writer.inserted) < pauseEvery
 			return whileLocked(func() error {
 				start := time.Now()
 				defer func() {
@@ -252,9 +223,4 @@ func (p *purge) chunk(ctx context.Context, step func(context.Context, *sql.Conn)
 			return explain(err)
 		}
 	}
-}
-
-func pragmaInt(ctx context.Context, conn *sql.Conn, name string) (n int, err error) {
-	err = conn.QueryRowContext(ctx, "PRAGMA "+name).Scan(&n)
-	return n, err
 }

@@ -40,12 +40,5 @@ func Grow(t testing.TB, path string, n int, from, to time.Time) {
 				iif(n % 2, 'php_agent', 'postgres_agent'), ?3 + n * ?4 / ?5, n % 1500, '/page/of/old/' || n,
 				'{"main()":{"ct":1,"wt":' || n || '},"path":"' || hex(randomblob(120)) || '"}', random(), ?3 + n * ?4 / ?5
 			FROM numbers`, done, min(done+growRows, n), from.UnixMicro(), to.Sub(from).Microseconds(), n)
-		for _, fill := range []string{
-			"profiling_data_seen SELECT timestamp, digest FROM profiling_data WHERE id > (SELECT upto FROM profiling_data_filled) ORDER BY timestamp, digest",
-			"profiling_data_lookup SELECT id >> 16, substr(correlation_id, 5, 4) || substr(correlation_id, -4), id FROM profiling_data WHERE id > (SELECT upto FROM profiling_data_filled) ORDER BY 1, 2, 3",
-		} {
-			exec("INSERT INTO " + fill)
-		}
-		exec("UPDATE profiling_data_filled SET upto = (SELECT max(id) FROM profiling_data)")
 	}
 }

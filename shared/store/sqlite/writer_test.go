@@ -2,8 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -50,30 +50,6 @@ func whyNot(t testing.TB, err error) string {
 	return u.Reason
 }
 
-func TestInsertReadsBackExactly(t *testing.T) {
-	db := open(t)
-	zero := 0.0
-	id := "d37cc455-87f5-457f-b02d-86776b296414"
-	in := []record.Record{
-		{CorrelationID: id, Project: "shop", Source: "postgres_agent", Timestamp: 1763843023959754, Name: "SELECT 'é\n😀'", Digest: math.MinInt64,
-			Attributes: []byte(`{"query_id":-1827459224716984620,"z":0.000}`), Payload: []byte("{ \"n\": 9007199254740993,\n\t\"k\":\"\\ud800\" }")},
-		{CorrelationID: id, Project: "shop", Source: "php_agent", Timestamp: 1763843023000001, Name: "/", DurationMS: &zero, Payload: []byte("{}"), Digest: math.MaxInt64},
-	}
-	result, err := db.Insert(t.Context(), in)
-	require.NoError(t, err)
-	require.Equal(t, store.Result{Accepted: 2}, result)
-	entries, err := db.ByCorrelationID(t.Context(), id)
-	require.NoError(t, err)
-	require.Equal(t, []store.Entry{
-		{CorrelationID: id, Project: "shop", Source: "php_agent", Timestamp: time.UnixMicro(1763843023000001), DurationMS: &zero, Name: "/", Payload: "{}"},
-		{CorrelationID: id, Project: "shop", Source: "postgres_agent", Timestamp: time.UnixMicro(1763843023959754), Name: "SELECT 'é\n😀'",
-			Attributes: `{"query_id":-1827459224716984620,"z":0.000}`, Payload: "{ \"n\": 9007199254740993,\n\t\"k\":\"\\ud800\" }"},
-	}, entries)
-	entries, err = db.ByCorrelationID(t.Context(), "d37cc455-87f5-457f-b02d-86776b296415")
-	require.NoError(t, err)
-	require.Empty(t, entries)
-}
-
 // A long payload is one zstd frame in the file, and what was sent when it is read back.
 func TestPayloadsAreCompressed(t *testing.T) {
 	db := open(t)
@@ -111,27 +87,13 @@ func TestDamagedPayload(t *testing.T) {
 	_, err := db.Insert(t.Context(), []record.Record{r})
 	require.NoError(t, err)
 	for _, change := range []string{"substr(payload, 1, length(payload) - 5)", "x'00'", "5"} {
-		require.NoError(t, db.do(t.Context(), func(conn *sql.Conn) error {
+		require.NoError(t, db.writer.do(t.Context(), func(conn *sql.Conn) error {
 			_, err := conn.ExecContext(t.Context(), "UPDATE profiling_data SET payload = "+change)
 			return err
 		}))
 		_, err = db.ByCorrelationID(t.Context(), r.CorrelationID)
 		require.ErrorContains(t, err, "read a record of "+r.CorrelationID+": ")
 	}
-}
-
-func TestDuplicatesAreStoredOnce(t *testing.T) {
-	db := open(t)
-	same := append(storetest.Records(0, 3), storetest.Record(1))
-	result, err := db.Insert(t.Context(), same)
-	require.NoError(t, err)
-	require.Equal(t, store.Result{Accepted: 3, Duplicates: 1}, result)
-	other := storetest.Record(1)
-	other.Digest++
-	result, err = db.Insert(t.Context(), append(same, other))
-	require.NoError(t, err)
-	require.Equal(t, store.Result{Accepted: 1, Duplicates: 4}, result)
-	require.Equal(t, 4, count(t, db))
 }
 
 // An insert that returned has committed: another connection sees its record at once, and each caller is
@@ -159,7 +121,7 @@ func TestConcurrentInserts(t *testing.T) {
 	}
 	wg.Wait()
 	require.Equal(t, writers*rounds*2, count(t, db))
-	require.Eventually(t, func() bool { return db.queued.Load() == 0 }, 5*time.Second, time.Millisecond, "bytes left in the queue's account")
+	require.Eventually(t, func() bool { return db.writer.bytes.Load() == 0 }, 5*time.Second, time.Millisecond, "bytes left in the queue's account")
 }
 
 func TestClientThatHangsUpIsStored(t *testing.T) {
@@ -177,7 +139,7 @@ func TestClientThatHangsUpIsStored(t *testing.T) {
 func holdWriter(db *DB) (release func()) {
 	held, done := make(chan struct{}), make(chan struct{})
 	go func() {
-		_ = db.do(context.Background(), func(*sql.Conn) error { close(held); <-done; return nil })
+		_ = db.writer.do(context.Background(), func(*sql.Conn) error { close(held); <-done; return nil })
 	}()
 	<-held
 	return func() { close(done) }
@@ -207,7 +169,7 @@ func TestQueueIsBounded(t *testing.T) {
 			require.Less(t, time.Since(start), maxQueueTime, "refused at once and not by a time-out")
 			release()
 			done.Wait()
-			require.Eventually(t, func() bool { return db.queued.Load() == 0 }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return db.writer.bytes.Load() == 0 }, 5*time.Second, time.Millisecond)
 			require.NoError(t, db.Admit())
 			_, err = db.Insert(t.Context(), storetest.Records(1, 2))
 			require.NoError(t, err)
@@ -226,20 +188,20 @@ func TestQueueTime(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, store.Result{Accepted: 1}, result)
 	require.Equal(t, 1, count(t, db), "the one that was refused is not stored")
-	require.Eventually(t, func() bool { return db.queued.Load() == 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return db.writer.bytes.Load() == 0 }, 5*time.Second, time.Millisecond)
 }
 
 // The writer learns how much it does in a second from groups that are large enough to show it.
 func TestPace(t *testing.T) {
 	var groups []Commit
 	db := open(t)
-	db.cfg.Observe = func(c Commit) { groups = append(groups, c) }
+	db.writer.observe = func(c Commit) { groups = append(groups, c) }
 	_, err := db.Insert(t.Context(), storetest.Records(0, 1))
 	require.NoError(t, err)
-	require.EqualValues(t, firstPace, db.pace.Load(), "a small group shows nothing")
+	require.EqualValues(t, firstPace, db.writer.pace.Load(), "a small group shows nothing")
 	_, err = db.Insert(t.Context(), storetest.Records(1, 2+paceBytes/recordBytes))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return db.pace.Load() != int64(firstPace) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return db.writer.pace.Load() != int64(firstPace) }, 5*time.Second, time.Millisecond)
 	require.Len(t, groups, 2)
 	require.Equal(t, []int{1, 1}, []int{groups[0].Requests, groups[1].Requests})
 	require.Equal(t, []int{1, 1 + paceBytes/recordBytes}, []int{groups[0].Records, groups[1].Records})
@@ -248,7 +210,7 @@ func TestPace(t *testing.T) {
 
 func TestLockedByAnotherProcess(t *testing.T) {
 	db := open(t)
-	other := openPool(db.cfg.Path, "rw", 1)
+	other := openPool(db.cfg.Path, "rw", "", 1)
 	defer other.Close()
 	conn, err := other.Conn(t.Context())
 	require.NoError(t, err)
@@ -292,19 +254,19 @@ func TestReadyTriesTheTable(t *testing.T) {
 	db := open(t)
 	require.NoError(t, db.Ready(t.Context()))
 	require.Zero(t, count(t, db))
-	_, err := db.conn.ExecContext(t.Context(), "ALTER TABLE profiling_data RENAME TO elsewhere")
+	_, err := db.writer.conn.ExecContext(t.Context(), "ALTER TABLE profiling_data RENAME TO elsewhere")
 	require.NoError(t, err)
 	require.Equal(t, "the database failed", whyNot(t, db.Ready(t.Context())))
-	_, err = db.conn.ExecContext(t.Context(), "ALTER TABLE elsewhere RENAME TO profiling_data")
+	_, err = db.writer.conn.ExecContext(t.Context(), "ALTER TABLE elsewhere RENAME TO profiling_data")
 	require.NoError(t, err)
 	require.NoError(t, db.Ready(t.Context()))
 }
 
 func TestDiskNearlyFull(t *testing.T) {
 	db := open(t)
-	free := db.free
+	free := db.file.free
 	var left atomic.Int64
-	db.free = func() (int64, error) { return left.Load(), nil }
+	db.file.free = func() (int64, error) { return left.Load(), nil }
 	left.Store(spaceReserve - 1)
 	_, err := db.Insert(t.Context(), storetest.Records(0, 1))
 	require.Equal(t, "the disk is nearly full", whyNot(t, err))
@@ -319,32 +281,40 @@ func TestDiskNearlyFull(t *testing.T) {
 	require.Positive(t, n)
 }
 
-// The log begins anew under load, and is cut; with a reader that holds it, ingest stops before it grows
+// The WAL begins anew under load, and is cut; with a reader that holds it, ingest stops before it grows
 // past its limit, and goes on when the reader is gone.
-func TestLogIsBounded(t *testing.T) {
+func TestWALIsBounded(t *testing.T) {
 	db := open(t)
 	big := func(n int) []record.Record {
 		r := storetest.Record(n)
 		r.Attributes = []byte(`{"a":"` + strings.Repeat("x", record.MaxBytes-1000) + `"}`)
 		return []record.Record{r}
 	}
+	// A machine that is slow at the moment has the queue refuse such records; they come again, as an agent's would.
+	insert := func(n int) error {
+		for {
+			if _, err := db.Insert(t.Context(), big(n)); !errors.Is(err, errQueueFull) {
+				return err
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
 	n := 0
 	for ; n < 30; n++ {
-		_, err := db.Insert(t.Context(), big(n))
-		require.NoError(t, err)
+		require.NoError(t, insert(n))
 	}
-	require.Less(t, db.log.size(), int64(walHardLimit))
+	require.Less(t, db.file.walBytes(), int64(walHardLimit))
 
 	tx, err := db.Reader.pool.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
 	require.NoError(t, err)
 	var rows int
 	require.NoError(t, tx.QueryRowContext(t.Context(), "SELECT count(*) FROM profiling_data").Scan(&rows))
 	for err == nil && n < 100 {
-		_, err = db.Insert(t.Context(), big(n))
+		err = insert(n)
 		n++
 	}
-	require.Equal(t, "the database's log is full: a reader holds it", whyNot(t, err))
-	require.Less(t, db.log.size(), int64(walHardLimit+3*record.MaxBytes))
+	require.Equal(t, "the database's WAL is full: a reader holds it", whyNot(t, err))
+	require.Less(t, db.file.walBytes(), int64(walHardLimit+3*record.MaxBytes))
 	require.NoError(t, tx.Rollback())
 	require.Eventually(t, func() bool {
 		_, err := db.Insert(t.Context(), big(n))
@@ -358,10 +328,10 @@ func TestCloseStoresWhatIsQueued(t *testing.T) {
 	require.NoError(t, err)
 	release := holdWriter(db)
 	waiting := db.newJob(storetest.Records(0, 2))
-	require.NoError(t, db.enqueue(waiting))
+	require.NoError(t, db.writer.enqueue(waiting))
 	closed := make(chan error)
 	go func() { closed <- db.Close() }()
-	<-db.stop
+	<-db.writer.stop
 	_, err = db.Insert(t.Context(), storetest.Records(2, 3))
 	require.Equal(t, "the listener is stopping", whyNot(t, err))
 	release()
@@ -371,6 +341,6 @@ func TestCloseStoresWhatIsQueued(t *testing.T) {
 	require.Equal(t, store.Result{Accepted: 2}, result)
 	require.NoError(t, db.Close(), "closing twice does nothing")
 	_, err = os.Stat(path + "-wal")
-	require.ErrorIs(t, err, os.ErrNotExist, "the log was copied into the database")
+	require.ErrorIs(t, err, os.ErrNotExist, "the WAL was copied into the database")
 	require.Equal(t, 2, count(t, openAt(t, path)))
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -56,7 +57,7 @@ func checkFile(ctx context.Context, path string, info fs.FileInfo) error {
 		}
 		return nil
 	}
-	pool := openPool(path, "ro", 1)
+	pool := openPool(path, "ro", "", 1)
 	defer pool.Close()
 	var application, version, tables int
 	err := pool.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
@@ -68,6 +69,8 @@ func checkFile(ctx context.Context, path string, info fs.FileInfo) error {
 		return explain(err)
 	case tables > 0 && application != applicationID:
 		return errors.New("is not a listener's database; name another file")
+	case tables > 0 && version < oldestVersion:
+		return fmt.Errorf("was made by a listener that was never released (schema %d, the oldest that this one knows is %d); name another file", version, oldestVersion)
 	case version > schemaVersion:
 		return fmt.Errorf("was made by a newer version of the listener (schema %d, this one knows %d)", version, schemaVersion)
 	}
@@ -98,35 +101,32 @@ func wasEmpty(path string) bool {
 	return err == nil && binary.BigEndian.Uint32(header[16:]) <= 1
 }
 
-// wasCut tells whether a database of so many pages lacks some: they are neither in the file nor in its log. SQLite looks at
-// the file's size only when there is no log.
+// wasCut tells whether a database of so many pages lacks some: they are neither in the file nor in its WAL
+// (https://www.sqlite.org/fileformat2.html#the_write_ahead_log). SQLite looks at the file's size only when there is no WAL.
 func wasCut(path string, pages, pageSize int64) bool {
-	info, err := os.Stat(path)
-	if err != nil {
+	const walHeader, frameHeader = 32, 24
+	inFile := sizeOf(path) / pageSize
+	lacks := func(logged int) bool { return pages-inFile-int64(logged) > neverWritten/pageSize }
+	if !lacks(0) {
 		return false
 	}
-	inFile := info.Size() / pageSize
-	lacks := pages - inFile
-	if lacks <= neverWritten/pageSize {
-		return false
-	}
-	log, err := os.Open(path + "-wal")
+	wal, err := os.Open(path + "-wal")
 	if err != nil {
 		return true
 	}
-	defer log.Close()
-	var header [32]byte
-	if _, err := log.ReadAt(header[:], 0); err != nil {
+	defer wal.Close()
+	var header [walHeader]byte
+	if _, err := wal.ReadAt(header[:], 0); err != nil {
 		return true
 	}
 	logged := make(map[uint32]bool)
-	for i := int64(0); ; i++ {
-		f, err := readFrame(log, i, pageSize)
-		if err != nil || f.salts != saltsAt(header[16:]) {
-			return lacks-int64(len(logged)) > neverWritten/pageSize
+	for at := int64(walHeader); ; at += frameHeader + pageSize {
+		var frame [frameHeader]byte
+		if _, err := wal.ReadAt(frame[:], at); err != nil || !bytes.Equal(frame[8:16], header[16:24]) { // salts: of before the WAL was begun anew
+			return lacks(len(logged))
 		}
-		if int64(f.page) > inFile {
-			logged[f.page] = true
+		if page := binary.BigEndian.Uint32(frame[:]); int64(page) > inFile {
+			logged[page] = true
 		}
 	}
 }

@@ -1,0 +1,114 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/bitville/listener/shared/access"
+	"github.com/bitville/listener/shared/store"
+)
+
+// maxReaders bounds the connections that read at one time.
+const maxReaders = 4
+
+// Reader reads a database that a listener may be writing. It has connections of its own and never waits for the writer.
+type Reader struct {
+	pool   *sql.DB
+	packer *packer
+}
+
+// OpenReader opens an existing database for reading alone.
+func OpenReader(ctx context.Context, path string) (*Reader, error) {
+	path, err := access.Resolve(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := access.Read(path); err != nil {
+		return nil, err
+	}
+	pool := openPool(path, "ro", "", maxReaders, "query_only(1)")
+	var queryOnly int
+	if err := pool.QueryRowContext(ctx, "PRAGMA query_only").Scan(&queryOnly); err != nil {
+		_ = pool.Close()
+		return nil, refusal(path, explain(err))
+	}
+	if queryOnly != 1 {
+		_ = pool.Close()
+		return nil, fmt.Errorf("PRAGMA query_only is %d and cannot be set to 1", queryOnly)
+	}
+	packer, err := newPacker()
+	if err != nil {
+		_ = pool.Close()
+		return nil, fmt.Errorf("make what compresses payloads: %w", err)
+	}
+	return &Reader{pool, packer}, nil
+}
+
+// Close closes the reading connections.
+func (r *Reader) Close() error { return r.pool.Close() }
+
+// ByCorrelationID returns what is stored under one correlation id, a lower-case UUID with dashes: the PHP
+// request and the statements that it ran, in the order of their timestamps.
+func (r *Reader) ByCorrelationID(ctx context.Context, id string) (entries []store.Entry, err error) {
+	err = r.query(ctx, func(rows *sql.Rows) error {
+		var e store.Entry
+		var micros int64
+		var payload any
+		err := rows.Scan(&e.CorrelationID, &e.Project, &e.Source, &micros, &e.DurationMS, &e.Name, &e.Attributes, &payload)
+		if err != nil {
+			return explain(err)
+		}
+		if e.Payload, err = r.packer.unpack(payload); err != nil {
+			return fmt.Errorf("read a record of %s: %w", id, err)
+		}
+		e.Timestamp = time.UnixMicro(micros)
+		entries = append(entries, e)
+		return nil
+	}, byCorrelationID, id)
+	return entries, err
+}
+
+// sources returns the sources that have records, and the earliest timestamp of all, zero when there are none.
+func (r *Reader) sources(ctx context.Context) (found []string, oldest time.Time, err error) {
+	err = r.query(ctx, func(rows *sql.Rows) error {
+		var source string
+		var micros int64
+		if err := rows.Scan(&source, &micros); err != nil {
+			return explain(err)
+		}
+		if t := time.UnixMicro(micros); oldest.IsZero() || t.Before(oldest) {
+			oldest = t
+		}
+		found = append(found, source)
+		return nil
+	}, sourcesAndOldest)
+	return found, oldest, err
+}
+
+// any tells whether there are records of the sources from one time to before another.
+func (r *Reader) any(ctx context.Context, sources []string, from, before time.Time) (found bool, err error) {
+	for _, source := range sources {
+		err := r.pool.QueryRowContext(ctx, anyBetween, source, from.UnixMicro(), before.UnixMicro()).Scan(&found)
+		if found || err != nil {
+			return found, explain(err)
+		}
+	}
+	return false, nil
+}
+
+// query calls scan for each row.
+func (r *Reader) query(ctx context.Context, scan func(*sql.Rows) error, statement string, args ...any) error {
+	rows, err := r.pool.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return explain(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return explain(rows.Err())
+}

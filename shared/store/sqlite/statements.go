@@ -1,0 +1,47 @@
+package sqlite
+
+import _ "embed"
+
+// What makes a database, in the order in which it is run.
+var (
+	//go:embed schema.sql
+	schema string
+	//go:embed upgrade.sql
+	upgrade string
+	//go:embed indexes.sql
+	indexes string
+	//go:embed statistics.sql
+	statistics string
+	//go:embed statements/delete_duplicates.sql
+	deleteDuplicates string
+)
+
+// What stores and reads records.
+var (
+	//go:embed statements/insert.sql
+	insertRecord string
+	//go:embed statements/by_correlation_id.sql
+	byCorrelationID string
+	//go:embed statements/sources.sql
+	sourcesAndOldest string
+)
+
+// What purges and copies them.
+var (
+	//go:embed statements/purge_mark.sql
+	purgeMark string
+	//go:embed statements/purge_before.sql
+	purgeBefore string
+	//go:embed statements/purge_at.sql
+	purgeAt string
+	//go:embed statements/any_between.sql
+	anyBetween string
+	//go:embed statements/purged.sql
+	lastPurged string
+	//go:embed statements/set_purged.sql
+	setPurged string
+	//go:embed statements/copy_mark.sql
+	copyMark string
+	//go:embed statements/copy.sql
+	copyRecords string
+)

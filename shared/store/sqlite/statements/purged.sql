@@ -1,0 +1,1 @@
+SELECT at, held, seen FROM profiling_data_purged
