@@ -62,7 +62,7 @@ func greet(w io.Writer, cfg config.Config, s served) error {
 	key := cfg.Keys[0]
 	id, err := kept("record-id", newUUID) // the README's commands name it too
 	if err != nil {
-		return err
+		return fmt.Errorf("read the record's id: %w", err)
 	}
 	db, setting := cfg.DBURL, "BITVILLE_DB_URL"
 	if cfg.DBPath != "" {
