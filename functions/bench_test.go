@@ -19,8 +19,8 @@ import (
 
 	"github.com/bitville/listener/functions/ingestphp"
 	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/function/functiontest"
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
+	"github.com/bitville/listener/shared/lambdahost/functiontest"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
@@ -92,13 +92,13 @@ func (taking) Insert(_ context.Context, records []record.Record) (store.Result, 
 // BenchmarkLambdaWarm is what the function adds to an event with one record of 2 KB when the store takes no time:
 // the handler alone, and with what lambdaurl does before and after it. The goal: the handler in 150 µs.
 func BenchmarkLambdaWarm(b *testing.B) {
-	h := ingestphp.New(ingest.Config{
+	h := ingestphp.New(intake.Config{
 		Keys:      auth.NewKeys([]auth.Key{{Project: project, Secret: key}}),
 		Store:     taking{},
 		Log:       slog.New(slog.NewJSONHandler(io.Discard, nil)),
 		Now:       time.Now,
 		Retention: 7 * 24 * time.Hour,
-		Bodies:    ingest.NewBodies(4 << 20),
+		Bodies:    intake.NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(100, time.Now),
 	})
 	edges := map[string]map[string]int{}

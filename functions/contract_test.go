@@ -20,8 +20,8 @@ import (
 	"github.com/bitville/listener/functions/ingestpostgres"
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/contracttest"
-	"github.com/bitville/listener/shared/function/functiontest"
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
+	"github.com/bitville/listener/shared/lambdahost/functiontest"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 )
 
@@ -62,20 +62,20 @@ func TestContract(t *testing.T) {
 
 // database is what the handlers need of one.
 type database interface {
-	ingest.Store
+	intake.Store
 	health.Store
 }
 
 // wrapped are the URLs of the functions in this process, which take so many wrong keys a minute.
 func wrapped(db database, failures int) http.Handler {
 	log := slog.New(slog.DiscardHandler)
-	cfg := ingest.Config{
+	cfg := intake.Config{
 		Keys:      auth.NewKeys([]auth.Key{{Project: project, Secret: key}}),
 		Store:     db,
 		Log:       log,
 		Now:       time.Now,
 		Retention: 7 * 24 * time.Hour,
-		Bodies:    ingest.NewBodies(4 << 20),
+		Bodies:    intake.NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(failures, time.Now),
 	}
 	return front(

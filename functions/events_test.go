@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/shared/function/functiontest"
+	"github.com/bitville/listener/shared/lambdahost/functiontest"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 )

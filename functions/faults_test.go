@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/shared/contracttest"
-	"github.com/bitville/listener/shared/function/functiontest"
+	"github.com/bitville/listener/shared/lambdahost/functiontest"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 )
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/shared/function/functiontest"
+	"github.com/bitville/listener/shared/lambdahost/functiontest"
 )
 
 // usage is what a process holds.

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/bitville/listener/shared/function/functiontest"
+	"github.com/bitville/listener/shared/lambdahost/functiontest"
 )
 
 const (

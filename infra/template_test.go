@@ -20,7 +20,7 @@ import (
 
 	"github.com/bitville/listener/functions/ingestphp"
 	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
@@ -147,9 +147,9 @@ func TestTemplateCurl(t *testing.T) {
 	require.Equal(t, "https://abc.lambda-url.eu-central-1.on.aws/ingest/php", args[9])
 
 	db, _ := sqlitetest.New(t)
-	handler := ingestphp.New(ingest.Config{
+	handler := ingestphp.New(intake.Config{
 		Keys:  auth.NewKeys([]auth.Key{{Project: "shop", Secret: "the-key-0123456789"}}),
-		Store: db, Log: slog.New(slog.DiscardHandler), Now: time.Now, Retention: time.Hour, Bodies: ingest.NewBodies(1 << 20),
+		Store: db, Log: slog.New(slog.DiscardHandler), Now: time.Now, Retention: time.Hour, Bodies: intake.NewBodies(1 << 20),
 	})
 	r := httptest.NewRequest("POST", args[9], strings.NewReader(args[8]))
 	r.Header.Set("Authorization", "Bearer the-key-0123456789")

@@ -7,29 +7,29 @@ import (
 	"github.com/bitville/listener/functions/health"
 	"github.com/bitville/listener/functions/ingestphp"
 	"github.com/bitville/listener/functions/ingestpostgres"
-	"github.com/bitville/listener/shared/api"
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/config"
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/web"
 )
 
 // observers are told what happens, for metrics. Any of them may be nil.
 type observers struct {
-	request func(api.Observation)
-	records func(ingest.Count)
+	request func(web.Observation)
+	records func(intake.Count)
 }
 
 // newHandler mounts every function on its paths.
 func newHandler(cfg config.Config, log *slog.Logger, db store.Writer, watch observers) http.Handler {
-	ingestCfg := ingest.Config{
+	ingestCfg := intake.Config{
 		Keys:      auth.NewKeys(cfg.Keys),
 		Store:     db,
 		Admit:     db.Admit,
 		Log:       log,
 		Now:       now,
 		Retention: cfg.Retention,
-		Bodies:    ingest.NewBodies(cfg.MaxBodyBytes),
+		Bodies:    intake.NewBodies(cfg.MaxBodyBytes),
 		Throttle:  auth.NewThrottle(cfg.AuthFailuresPerMinute, now),
 		Proxies:   cfg.TrustedProxies,
 		Observe:   watch.request,
@@ -43,7 +43,7 @@ func newHandler(cfg config.Config, log *slog.Logger, db store.Writer, watch obse
 	for _, path := range health.Paths {
 		functions[path] = healthHandler
 	}
-	nowhere := api.New(api.Config{Log: log, Observe: watch.request}, nil)
+	nowhere := web.New(web.Config{Log: log, Observe: watch.request}, nil)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, ok := functions[r.URL.Path]
 		if !ok {

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bitville/listener/shared/api"
 	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/web"
 )
 
 // Paths are where the handler answers.
@@ -33,7 +33,7 @@ type Config struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 	Version string                // of the listener; "(devel)" when it is empty
-	Observe func(api.Observation) // for metrics; may be nil
+	Observe func(web.Observation) // for metrics; may be nil
 }
 
 // New returns the handler of GET /health and GET /ready. /health touches nothing: it says that the process
@@ -42,12 +42,12 @@ func New(cfg Config) http.Handler {
 	started := cfg.Now()
 	version := cmp.Or(cfg.Version, "(devel)")
 	ready := question{ask: cfg.Store.Ready}
-	return api.New(api.Config{Log: cfg.Log, Observe: cfg.Observe}, api.Routes{
-		"GET /health": func(w *api.Response, _ *http.Request) error {
+	return web.New(web.Config{Log: cfg.Log, Observe: cfg.Observe}, web.Routes{
+		"GET /health": func(w *web.Response, _ *http.Request) error {
 			w.Text(http.StatusOK, "OK")
 			return nil
 		},
-		"GET /ready": func(w *api.Response, r *http.Request) error {
+		"GET /ready": func(w *web.Response, r *http.Request) error {
 			uptime := float64(cfg.Now().Sub(started).Round(time.Millisecond).Milliseconds()) / 1000
 			answer := map[string]any{"ready": true, "uptime": uptime, "version": version, "database": "ok"}
 			err := ready.answer(r.Context())
@@ -59,11 +59,11 @@ func New(cfg Config) http.Handler {
 			if u, ok := errors.AsType[*store.Unavailable](err); ok {
 				answer["database"], after = u.Reason, u.RetryAfter
 			}
-			return &api.Error{
+			return &web.Error{
 				Status: http.StatusServiceUnavailable,
 				Text:   "Not ready",
 				Fields: answer,
-				Header: http.Header{"Retry-After": {api.RetryAfter(after)}},
+				Header: http.Header{"Retry-After": {web.RetryAfter(after)}},
 				Cause:  err,
 			}
 		},
@@ -85,7 +85,7 @@ func (q *question) answer(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if time.Since(q.at) >= readyFresh {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), api.TimeLeft(ctx, readyTimeout))
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), web.TimeLeft(ctx, readyTimeout))
 		defer cancel()
 		q.err = q.ask(ctx)
 		q.at = time.Now()

@@ -4,7 +4,7 @@ package ingestphp
 import (
 	"net/http"
 
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 )
 
@@ -19,4 +19,4 @@ var Source = record.Source{
 }
 
 // New returns the handler of POST /ingest/php.
-func New(cfg ingest.Config) http.Handler { return ingest.New(Path, Source, cfg) }
+func New(cfg intake.Config) http.Handler { return intake.New(Path, Source, cfg) }

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/functions/ingestphp"
-	"github.com/bitville/listener/shared/ingest/ingesttest"
+	"github.com/bitville/listener/shared/intake/intaketest"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
@@ -55,7 +55,7 @@ func TestRealProfiles(t *testing.T) {
 		}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			body := ingesttest.Payload(t, c.file)
+			body := intaketest.Payload(t, c.file)
 			plain := body
 			if c.encoding == "gzip" {
 				z, err := gzip.NewReader(bytes.NewReader(body))
@@ -68,9 +68,9 @@ func TestRealProfiles(t *testing.T) {
 			}
 			require.NoError(t, json.Unmarshal(plain, &sent))
 
-			h, db, path := ingesttest.New(t, ingestphp.New)
+			h, db, path := intaketest.New(t, ingestphp.New)
 			for _, answer := range []string{`{"accepted":1,"duplicates":0,"rejected":[]}`, `{"accepted":0,"duplicates":1,"rejected":[]}`} {
-				w := ingesttest.Post(h, ingestphp.Path, body, "Content-Type", "application/json", "Content-Encoding", c.encoding)
+				w := intaketest.Post(h, ingestphp.Path, body, "Content-Type", "application/json", "Content-Encoding", c.encoding)
 				require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 				require.Equal(t, answer, w.Body.String())
 			}
@@ -89,8 +89,8 @@ func TestRealProfiles(t *testing.T) {
 
 // TestPostgresRecordsAreRefused sends what is meant for the other function.
 func TestPostgresRecordsAreRefused(t *testing.T) {
-	h, _, path := ingesttest.New(t, ingestphp.New)
-	w := ingesttest.Post(h, ingestphp.Path, ingesttest.Payload(t, "postgres-auto-explain.json"))
+	h, _, path := intaketest.New(t, ingestphp.New)
+	w := intaketest.Post(h, ingestphp.Path, intaketest.Payload(t, "postgres-auto-explain.json"))
 	require.Equal(t, http.StatusBadRequest, w.Code)
 	answer := rejections(t, w)
 	require.Equal(t, "Validation failed", answer.Error)
@@ -104,13 +104,13 @@ func TestPostgresRecordsAreRefused(t *testing.T) {
 
 // TestOwnRecordsOfAMixedBatch sends the records of six requests and of the statements that they ran.
 func TestOwnRecordsOfAMixedBatch(t *testing.T) {
-	h, _, path := ingesttest.New(t, ingestphp.New)
-	w := ingesttest.Post(h, ingestphp.Path, ingesttest.Payload(t, "batch.ndjson"), "Content-Type", "application/x-ndjson")
+	h, _, path := intaketest.New(t, ingestphp.New)
+	w := intaketest.Post(h, ingestphp.Path, intaketest.Payload(t, "batch.ndjson"), "Content-Type", "application/x-ndjson")
 	require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 	answer := rejections(t, w)
 	require.Equal(t, 6, answer.Accepted)
 	require.Len(t, answer.Rejected, 34)
-	lines := strings.Split(string(ingesttest.Payload(t, "batch.ndjson")), "\n")
+	lines := strings.Split(string(intaketest.Payload(t, "batch.ndjson")), "\n")
 	for _, r := range answer.Rejected {
 		require.NotContains(t, lines[r.Index], `"request_uri":`)
 	}
@@ -136,8 +136,8 @@ func rejections(t *testing.T, w *httptest.ResponseRecorder) (a answer) {
 
 func TestRoutes(t *testing.T) {
 	require.Equal(t, "/ingest/php", ingestphp.Path)
-	h, _, _ := ingesttest.New(t, ingestphp.New)
+	h, _, _ := intaketest.New(t, ingestphp.New)
 	for path, status := range map[string]int{"/ingest/php": 200, "/": 200, "/ingest/postgres": 404, "/ingest": 404} {
-		require.Equal(t, status, ingesttest.Post(h, path, []byte("[]")).Code, path)
+		require.Equal(t, status, intaketest.Post(h, path, []byte("[]")).Code, path)
 	}
 }

@@ -5,7 +5,7 @@ package ingestpostgres
 import (
 	"net/http"
 
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 )
 
@@ -20,4 +20,4 @@ var Source = record.Source{
 }
 
 // New returns the handler of POST /ingest/postgres.
-func New(cfg ingest.Config) http.Handler { return ingest.New(Path, Source, cfg) }
+func New(cfg intake.Config) http.Handler { return intake.New(Path, Source, cfg) }

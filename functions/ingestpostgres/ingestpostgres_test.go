@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/functions/ingestpostgres"
-	"github.com/bitville/listener/shared/ingest/ingesttest"
+	"github.com/bitville/listener/shared/intake/intaketest"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
@@ -45,12 +45,12 @@ func (s sent) attributes() map[string]string {
 func TestRealPlans(t *testing.T) {
 	for _, file := range []string{"postgres-auto-explain.json", "postgres-pg-stat-statements.json"} {
 		t.Run(file, func(t *testing.T) {
-			body := ingesttest.Payload(t, file)
+			body := intaketest.Payload(t, file)
 			var records []sent
 			require.NoError(t, json.Unmarshal(body, &records))
-			h, db, path := ingesttest.New(t, ingestpostgres.New)
+			h, db, path := intaketest.New(t, ingestpostgres.New)
 			for _, answer := range []string{`{"accepted":%d,"duplicates":0,"rejected":[]}`, `{"accepted":0,"duplicates":%d,"rejected":[]}`} {
-				w := ingesttest.Post(h, ingestpostgres.Path, body, "Content-Type", "application/json")
+				w := intaketest.Post(h, ingestpostgres.Path, body, "Content-Type", "application/json")
 				require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 				require.Equal(t, fmt.Sprintf(answer, len(records)), w.Body.String())
 			}
@@ -73,8 +73,8 @@ func TestRealPlans(t *testing.T) {
 }
 
 func TestOneRealPlan(t *testing.T) {
-	h, db, _ := ingesttest.New(t, ingestpostgres.New)
-	require.Equal(t, http.StatusOK, ingesttest.Post(h, ingestpostgres.Path, ingesttest.Payload(t, "postgres-auto-explain.json")).Code)
+	h, db, _ := intaketest.New(t, ingestpostgres.New)
+	require.Equal(t, http.StatusOK, intaketest.Post(h, ingestpostgres.Path, intaketest.Payload(t, "postgres-auto-explain.json")).Code)
 	entries, err := db.ByCorrelationID(t.Context(), "d9f75db6-ee27-4454-af55-e0a5609b5797")
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
@@ -92,8 +92,8 @@ func TestOneRealPlan(t *testing.T) {
 
 // TestPHPRecordsAreRefused sends what is meant for the other function.
 func TestPHPRecordsAreRefused(t *testing.T) {
-	h, _, path := ingesttest.New(t, ingestpostgres.New)
-	w := ingesttest.Post(h, ingestpostgres.Path, ingesttest.Payload(t, "php-xhprof.json"))
+	h, _, path := intaketest.New(t, ingestpostgres.New)
+	w := intaketest.Post(h, ingestpostgres.Path, intaketest.Payload(t, "php-xhprof.json"))
 	require.Equal(t, http.StatusBadRequest, w.Code)
 	require.Equal(t, `{"details":[{"path":"query","message":"is required"}],"error":"Validation failed"}`, w.Body.String())
 	require.Equal(t, [][]string{{"0"}}, sqlitetest.Query(t, path, "SELECT count(*) FROM profiling_data"))
@@ -101,9 +101,9 @@ func TestPHPRecordsAreRefused(t *testing.T) {
 
 // TestOwnRecordsOfAMixedBatch sends the records of six requests and of the statements that they ran.
 func TestOwnRecordsOfAMixedBatch(t *testing.T) {
-	h, _, path := ingesttest.New(t, ingestpostgres.New)
-	body := ingesttest.Payload(t, "batch.ndjson")
-	w := ingesttest.Post(h, ingestpostgres.Path, body, "Content-Type", "application/x-ndjson")
+	h, _, path := intaketest.New(t, ingestpostgres.New)
+	body := intaketest.Payload(t, "batch.ndjson")
+	w := intaketest.Post(h, ingestpostgres.Path, body, "Content-Type", "application/x-ndjson")
 	require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
 	var answer struct {
 		Accepted int
@@ -121,8 +121,8 @@ func TestOwnRecordsOfAMixedBatch(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	require.Equal(t, "/ingest/postgres", ingestpostgres.Path)
-	h, _, _ := ingesttest.New(t, ingestpostgres.New)
+	h, _, _ := intaketest.New(t, ingestpostgres.New)
 	for path, status := range map[string]int{"/ingest/postgres": 200, "/": 200, "/ingest/php": 404, "/ingest": 404} {
-		require.Equal(t, status, ingesttest.Post(h, path, []byte("[]")).Code, path)
+		require.Equal(t, status, intaketest.Post(h, path, []byte("[]")).Code, path)
 	}
 }

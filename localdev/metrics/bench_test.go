@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"github.com/bitville/listener/localdev/metrics"
-	"github.com/bitville/listener/shared/api"
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
+	"github.com/bitville/listener/shared/web"
 )
 
 // BenchmarkRequest is what one request of one record costs: its own counters and those of its record, on all cores at once.
@@ -17,8 +17,8 @@ func BenchmarkRequest(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			m.Request(api.Observation{Path: "/ingest/php", Status: 200, Duration: 3 * time.Millisecond, Bytes: 2100})
-			m.Records(ingest.Count{Source: "php_agent", Project: "shop", Stored: store.Result{Accepted: 1}})
+			m.Request(web.Observation{Path: "/ingest/php", Status: 200, Duration: 3 * time.Millisecond, Bytes: 2100})
+			m.Records(intake.Count{Source: "php_agent", Project: "shop", Stored: store.Result{Accepted: 1}})
 		}
 	})
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/localdev/metrics"
-	"github.com/bitville/listener/shared/api"
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
+	"github.com/bitville/listener/shared/web"
 )
 
 // Each event changes what it should, and nothing else.
@@ -29,7 +29,7 @@ func TestCounts(t *testing.T) {
 		want  map[string]float64
 	}{
 		{"a request", func(m *metrics.Metrics) {
-			m.Request(api.Observation{Path: "/ingest/php", Status: 200, Duration: time.Second / 4, Bytes: 2100})
+			m.Request(web.Observation{Path: "/ingest/php", Status: 200, Duration: time.Second / 4, Bytes: 2100})
 		}, map[string]float64{
 			`bitville_http_requests_total{route="/ingest/php",status="200"}`:                1,
 			`bitville_http_received_bytes_total{route="/ingest/php"}`:                       2100,
@@ -37,8 +37,8 @@ func TestCounts(t *testing.T) {
 			`bitville_http_request_duration_seconds_count{class="2xx",route="/ingest/php"}`: 1,
 		}},
 		{"no route", func(m *metrics.Metrics) {
-			m.Request(api.Observation{Path: "", Status: 404, Duration: time.Second, Bytes: 1})
-			m.Request(api.Observation{Path: "/new", Status: 404, Duration: time.Second, Bytes: 1})
+			m.Request(web.Observation{Path: "", Status: 404, Duration: time.Second, Bytes: 1})
+			m.Request(web.Observation{Path: "/new", Status: 404, Duration: time.Second, Bytes: 1})
 		}, map[string]float64{
 			`bitville_http_requests_total{route="other",status="404"}`:                2,
 			`bitville_http_received_bytes_total{route="other"}`:                       2,
@@ -47,18 +47,18 @@ func TestCounts(t *testing.T) {
 		}},
 		{"statuses that are not answered", func(m *metrics.Metrics) {
 			for _, status := range []int{-100, 0, 101, 302, 600, 99999} {
-				m.Request(api.Observation{Path: "/ready", Status: status})
+				m.Request(web.Observation{Path: "/ready", Status: status})
 			}
-			m.Request(api.Observation{Path: "/ready", Status: 502, Duration: time.Second})
+			m.Request(web.Observation{Path: "/ready", Status: 502, Duration: time.Second})
 		}, map[string]float64{
 			`bitville_http_requests_total{route="/ready",status="other"}`:              7,
 			`bitville_http_request_duration_seconds_sum{class="5xx",route="/ready"}`:   1,
 			`bitville_http_request_duration_seconds_count{class="5xx",route="/ready"}`: 1,
 		}},
 		{"wrong keys", func(m *metrics.Metrics) {
-			m.Request(api.Observation{Path: "/ingest/php", Status: 401})
-			m.Request(api.Observation{Path: "/ingest/php", Status: 429})
-			m.Request(api.Observation{Path: "/ingest/php", Status: 429})
+			m.Request(web.Observation{Path: "/ingest/php", Status: 401})
+			m.Request(web.Observation{Path: "/ingest/php", Status: 429})
+			m.Request(web.Observation{Path: "/ingest/php", Status: 429})
 		}, map[string]float64{
 			`bitville_auth_failures_total{answer="refused"}`:                                1,
 			`bitville_auth_failures_total{answer="throttled"}`:                              2,
@@ -67,7 +67,7 @@ func TestCounts(t *testing.T) {
 			`bitville_http_request_duration_seconds_count{class="4xx",route="/ingest/php"}`: 3,
 		}},
 		{"records", func(m *metrics.Metrics) {
-			m.Records(ingest.Count{Source: "php_agent", Project: "shop", Stored: store.Result{Accepted: 5, Duplicates: 2},
+			m.Records(intake.Count{Source: "php_agent", Project: "shop", Stored: store.Result{Accepted: 5, Duplicates: 2},
 				Rejected: rejections("timestamp", "timestamp", "request_uri")})
 		}, map[string]float64{
 			`bitville_records_accepted_total{project="shop",source="php_agent"}`:                      5,
@@ -78,20 +78,20 @@ func TestCounts(t *testing.T) {
 		{"names that a sender chose", func(m *metrics.Metrics) {
 			// A PHP record's field "query" is not the contract's.
 			chosen := append(rejections("", "query", "attributes", "record", "x\n\xff\"}"), record.Rejection{})
-			m.Records(ingest.Count{Source: "php_agent", Project: "blog", Rejected: chosen})
+			m.Records(intake.Count{Source: "php_agent", Project: "blog", Rejected: chosen})
 		}, map[string]float64{
 			`bitville_records_rejected_total{project="blog",reason="record",source="php_agent"}`:     2,
 			`bitville_records_rejected_total{project="blog",reason="attributes",source="php_agent"}`: 4,
 		}},
 		{"a project or a source without a key", func(m *metrics.Metrics) {
-			m.Records(ingest.Count{Source: "php_agent", Project: "nobody", Stored: store.Result{Accepted: 1}, Rejected: rejections("")})
-			m.Records(ingest.Count{Source: "ruby", Project: "shop", Stored: store.Result{Accepted: 1}, Rejected: rejections("")})
+			m.Records(intake.Count{Source: "php_agent", Project: "nobody", Stored: store.Result{Accepted: 1}, Rejected: rejections("")})
+			m.Records(intake.Count{Source: "ruby", Project: "shop", Stored: store.Result{Accepted: 1}, Rejected: rejections("")})
 		}, map[string]float64{}},
 		{"datagrams", func(m *metrics.Metrics) {
 			m.Drop("kernel", 70)
 			m.Drop("bad_mac", 1)
-			m.Datagrams(ingest.Count{Source: "postgres_agent", Project: "shop", Stored: store.Result{Accepted: 4, Duplicates: 3}})
-			m.Datagrams(ingest.Count{Source: "postgres_agent", Project: "shop", Rejected: rejections("query")})
+			m.Datagrams(intake.Count{Source: "postgres_agent", Project: "shop", Stored: store.Result{Accepted: 4, Duplicates: 3}})
+			m.Datagrams(intake.Count{Source: "postgres_agent", Project: "shop", Rejected: rejections("query")})
 		}, map[string]float64{
 			`bitville_udp_dropped_total{reason="kernel"}`:                                            70,
 			`bitville_udp_dropped_total{reason="bad_mac"}`:                                           1,

@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
@@ -134,7 +134,7 @@ func (m *Metrics) Purged(report store.PurgeReport, err error) {
 }
 
 // Datagrams counts datagrams, one for each stored record, and their records.
-func (m *Metrics) Datagrams(c ingest.Count) {
+func (m *Metrics) Datagrams(c intake.Count) {
 	m.datagrams.Add(float64(c.Stored.Accepted + c.Stored.Duplicates))
 	m.Records(c)
 }

@@ -4,7 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 )
 
@@ -49,7 +49,7 @@ func newRecords(make promauto.Factory, cfg Config) records {
 
 // Records counts what became of the records of a request. Sources and projects that Config does not name are not
 // counted.
-func (m *Metrics) Records(c ingest.Count) {
+func (m *Metrics) Records(c intake.Count) {
 	of, ok := m.records[origin{c.Source, c.Project}]
 	if !ok {
 		return

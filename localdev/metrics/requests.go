@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"github.com/bitville/listener/shared/api"
+	"github.com/bitville/listener/shared/web"
 )
 
 const other = "other"
@@ -46,7 +46,7 @@ func newRequests(make promauto.Factory, cfg Config) requests {
 		for _, status := range []int{
 			http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
 			http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
-			http.StatusTooManyRequests, api.StatusClientGone, http.StatusInternalServerError, http.StatusServiceUnavailable,
+			http.StatusTooManyRequests, web.StatusClientGone, http.StatusInternalServerError, http.StatusServiceUnavailable,
 		} {
 			one.statuses[status] = count.WithLabelValues(path, strconv.Itoa(status))
 		}
@@ -59,7 +59,7 @@ func newRequests(make promauto.Factory, cfg Config) requests {
 }
 
 // Request counts an answered request.
-func (m *Metrics) Request(o api.Observation) {
+func (m *Metrics) Request(o web.Observation) {
 	route, ok := m.requests.routes[o.Path]
 	if !ok {
 		route = m.requests.routes[other]

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 )
 
@@ -90,7 +90,7 @@ func (r *Receiver) insert(ctx context.Context, from origin, records []record.Rec
 		cancel()
 		if err == nil {
 			if r.cfg.Count != nil {
-				r.cfg.Count(ingest.Count{Source: from.source, Project: from.project, Stored: stored})
+				r.cfg.Count(intake.Count{Source: from.source, Project: from.project, Stored: stored})
 			}
 			return
 		}

@@ -24,7 +24,7 @@ import (
 	"time"
 
 	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 )
 
@@ -43,12 +43,12 @@ type Config struct {
 	Keys      []auth.Key               // of all projects
 	Sources   map[string]record.Source // by their names in a datagram
 	Retention time.Duration            // older records are dropped
-	Store     ingest.Store
+	Store     intake.Store
 	Log       *slog.Logger
 	Now       func() time.Time
 
 	Drop  func(Reason, int)  // told of dropped datagrams, for metrics; may be nil
-	Count func(ingest.Count) // told what became of records, for metrics; may be nil
+	Count func(intake.Count) // told what became of records, for metrics; may be nil
 
 	LogEvery      time.Duration // between lines on drops, while there are any; a minute when it is 0
 	ReceiveBuffer int           // bytes of datagrams that the kernel is asked to hold; 4 MiB when it is 0
@@ -146,7 +146,7 @@ func (r *Receiver) receive(datagram []byte, from net.Addr) {
 	if syntax, ok := errors.AsType[*record.SyntaxError](err); ok {
 		attrs = append(attrs, slog.String("reason", string(reason)), slog.Int("offset", syntax.Offset), slog.String("message", syntax.Message))
 	} else if len(rejected) > 0 {
-		attrs = append(append(attrs, slog.String("reason", string(reason))), ingest.Logged(rejected[0])...)
+		attrs = append(append(attrs, slog.String("reason", string(reason))), intake.Logged(rejected[0])...)
 	} else {
 		attrs = append(attrs, slog.String("reason", err.Error()))
 	}
@@ -162,7 +162,7 @@ func (r *Receiver) take(datagram []byte) ([]record.Rejection, error) {
 	}
 	rec, rejected, err := r.decoder.decode(signed, now)
 	if len(rejected) > 0 && r.cfg.Count != nil {
-		r.cfg.Count(ingest.Count{Source: signed.source.ID, Project: signed.project, Rejected: rejected})
+		r.cfg.Count(intake.Count{Source: signed.source.ID, Project: signed.project, Rejected: rejected})
 	}
 	if err != nil {
 		return rejected, err

@@ -9,14 +9,14 @@ import (
 	"github.com/aws/aws-lambda-go/lambdaurl"
 
 	"github.com/bitville/listener/functions/health"
-	"github.com/bitville/listener/shared/function"
+	"github.com/bitville/listener/shared/lambdahost"
 )
 
 // version is set by the linker; see the Makefile.
 var version = ""
 
 func main() {
-	f, err := function.New(os.Environ(), os.Stderr, false)
+	f, err := lambdahost.New(os.Environ(), os.Stderr, false)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -11,11 +11,11 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/bitville/listener/functions/retention"
-	"github.com/bitville/listener/shared/function"
+	"github.com/bitville/listener/shared/lambdahost"
 )
 
 func main() {
-	f, err := function.New(os.Environ(), os.Stderr, false)
+	f, err := lambdahost.New(os.Environ(), os.Stderr, false)
 	if err != nil {
 		log.Fatal(err)
 	}

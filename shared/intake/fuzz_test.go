@@ -1,4 +1,4 @@
-package ingest
+package intake
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/shared/api"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/web"
 )
 
 // FuzzOpen: whatever is sent as compressed, what is given out is what compress/gzip gives, or for zstd what decoding it in
@@ -100,10 +100,10 @@ func readWithin(t *testing.T, b *Bodies, encoding string, wire []byte) (body []b
 	}()
 	r := httptest.NewRequest("POST", "/ingest/php", bytes.NewReader(wire))
 	r.Header.Set("Content-Encoding", encoding)
-	body, err := b.read(&api.Response{}, r, &s)
+	body, err := b.read(&web.Response{}, r, &s)
 	require.Equal(t, s.n, b.budget.used.Load())
 	if err != nil {
-		var answer *api.Error
+		var answer *web.Error
 		require.ErrorAs(t, err, &answer)
 		return nil, answer.Status
 	}

@@ -1,4 +1,4 @@
-package ingest
+package intake
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/bitville/listener/shared/api"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/web"
 )
 
 // A body has to come at a rate, for each one that is awaited holds memory and a connection: from the
@@ -39,7 +39,7 @@ func formatOf(r *http.Request) (record.Format, error) {
 	case contentType == "application/x-ndjson":
 		return record.NDJSON, nil
 	}
-	return 0, &api.Error{
+	return 0, &web.Error{
 		Status: http.StatusUnsupportedMediaType,
 		Text:   "Unsupported Content-Type: send application/json (an object or an array) or application/x-ndjson (an object a line)",
 		Header: http.Header{"Accept": {"application/json, application/x-ndjson"}},
@@ -47,7 +47,7 @@ func formatOf(r *http.Request) (record.Format, error) {
 }
 
 func tooLarge(format string, args ...any) error {
-	return &api.Error{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf(format, args...)}
+	return &web.Error{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf(format, args...)}
 }
 
 var errOverLimit = errors.New("over the limit")
@@ -74,12 +74,12 @@ func NewBodies(max int64) *Bodies {
 
 // read returns the decompressed body, whose bytes are in the share until it is given back. Its errors are
 // answers: 415, 413, 400, or 503 for a body that did not arrive or that there is no room for.
-func (b *Bodies) read(w *api.Response, r *http.Request, s *share) ([]byte, error) {
+func (b *Bodies) read(w *web.Response, r *http.Request, s *share) ([]byte, error) {
 	encoding := encodingOf(r)
 	switch encoding {
 	case "", "gzip", "zstd":
 	default:
-		return nil, &api.Error{
+		return nil, &web.Error{
 			Status: http.StatusUnsupportedMediaType,
 			Text:   "Unsupported Content-Encoding: send gzip, zstd, or none",
 			Header: http.Header{"Accept-Encoding": {"gzip, zstd"}},
@@ -104,7 +104,7 @@ func (b *Bodies) read(w *api.Response, r *http.Request, s *share) ([]byte, error
 	case errors.Is(err, errBusy):
 		return nil, err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return nil, &api.Error{
+		return nil, &web.Error{
 			Status: http.StatusBadRequest,
 			Text:   fmt.Sprintf("Invalid zstd: the frame asks for a window above %d bytes; compress without --long or --ultra", maxZstdWindow),
 			Cause:  err,
@@ -112,7 +112,7 @@ func (b *Bodies) read(w *api.Response, r *http.Request, s *share) ([]byte, error
 	case errors.Is(err, errOverLimit), errors.Is(err, zstd.ErrDecoderSizeExceeded): // the latter when a frame announces it
 		return nil, tooLarge("The body is over %d bytes when decompressed; send fewer records at a time", record.MaxBody)
 	}
-	return nil, &api.Error{Status: http.StatusBadRequest, Text: "Invalid " + encoding + ": " + notOpened(encoding, wire), Cause: err}
+	return nil, &web.Error{Status: http.StatusBadRequest, Text: "Invalid " + encoding + ": " + notOpened(encoding, wire), Cause: err}
 }
 
 // encodingOf returns how the body is compressed, as far as it is by one encoding. Empty members of the list don't count
@@ -151,7 +151,7 @@ func notOpened(encoding string, wire []byte) string {
 }
 
 // wire returns the body as it was sent.
-func (b *Bodies) wire(w *api.Response, r *http.Request, s *share) ([]byte, error) {
+func (b *Bodies) wire(w *web.Response, r *http.Request, s *share) ([]byte, error) {
 	over := tooLarge("The body is over %d bytes; send fewer records at a time, or compress it", b.max)
 	if r.ContentLength > b.max {
 		return nil, over
@@ -171,7 +171,7 @@ func (b *Bodies) wire(w *api.Response, r *http.Request, s *share) ([]byte, error
 	case errors.Is(err, errOverLimit):
 		return nil, over
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &api.Error{
+		return nil, &web.Error{
 			Status: http.StatusServiceUnavailable,
 			Text:   "The body did not arrive in time; send it again",
 			Header: http.Header{"Retry-After": {"1"}},
@@ -183,10 +183,10 @@ func (b *Bodies) wire(w *api.Response, r *http.Request, s *share) ([]byte, error
 
 // cutOff answers a body that could not be read to its end.
 func cutOff(r *http.Request, err error) error {
-	e := &api.Error{Status: http.StatusBadRequest, Text: "The body ended before its length; send it again", Cause: err}
+	e := &web.Error{Status: http.StatusBadRequest, Text: "The body ended before its length; send it again", Cause: err}
 	// The end of what an HTTP/1 client sends ends the context too, and yet it may wait for its answer.
 	if _, broken := errors.AsType[net.Error](err); broken || r.ProtoMajor == 2 && r.Context().Err() != nil {
-		e.Status, e.Text = api.StatusClientGone, "The client went away"
+		e.Status, e.Text = web.StatusClientGone, "The client went away"
 	} else if r.ProtoMajor == 1 && r.ContentLength < 0 && !errors.Is(err, io.ErrUnexpectedEOF) {
 		e.Text = "The body's chunked encoding is malformed; send a Content-Length, or chunks as in RFC 9112"
 	}
@@ -196,7 +196,7 @@ func cutOff(r *http.Request, err error) error {
 // timedReader reads a body that has to come at bodyRate.
 type timedReader struct {
 	io.Reader
-	w     *api.Response
+	w     *web.Response
 	start time.Time
 	n     int64 // bytes read
 	until int64 // the deadline is that of so many bytes

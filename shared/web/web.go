@@ -1,7 +1,7 @@
-// Package api is what every handler has around it: exact routes, request ids, one access log line a
+// Package web is what every handler has around it: exact routes, request ids, one access log line a
 // request, and one place where errors become answers. It is part of each function's handler, so that all
 // hosts answer alike.
-package api
+package web
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package api_test
+package web_test
 
 import (
 	"bufio"
@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/shared/api"
+	"github.com/bitville/listener/shared/web"
 )
 
 // logLines collects a JSON log.
@@ -57,16 +57,16 @@ func (l *logLines) one(t testing.TB) map[string]any {
 }
 
 // serve answers one request in-process, on one route that the handler has.
-func serve(t testing.TB, h api.Handler, r *http.Request) (*httptest.ResponseRecorder, *logLines) {
+func serve(t testing.TB, h web.Handler, r *http.Request) (*httptest.ResponseRecorder, *logLines) {
 	t.Helper()
 	var log logLines
 	w := httptest.NewRecorder()
-	api.New(api.Config{Log: log.logger(slog.LevelDebug)}, api.Routes{r.Method + " " + r.URL.Path: h}).ServeHTTP(w, r)
+	web.New(web.Config{Log: log.logger(slog.LevelDebug)}, web.Routes{r.Method + " " + r.URL.Path: h}).ServeHTTP(w, r)
 	return w, &log
 }
 
 // ok is a handler that answers 200.
-func ok(w *api.Response, _ *http.Request) error {
+func ok(w *web.Response, _ *http.Request) error {
 	w.Text(http.StatusOK, "OK")
 	return nil
 }
@@ -122,7 +122,7 @@ func TestRequestID(t *testing.T) {
 				}
 				var log logLines
 				w := httptest.NewRecorder()
-				api.New(api.Config{Log: log.logger(slog.LevelInfo)}, api.Routes{"GET /here": ok}).ServeHTTP(w, r)
+				web.New(web.Config{Log: log.logger(slog.LevelInfo)}, web.Routes{"GET /here": ok}).ServeHTTP(w, r)
 				got := w.Result().Header.Values("X-Request-Id")
 				require.Len(t, got, 1)
 				require.Equal(t, got[0], log.one(t)["request_id"])

@@ -1,12 +1,12 @@
-package ingest
+package intake
 
 import (
 	"errors"
 	"log/slog"
 	"net/http"
 
-	"github.com/bitville/listener/shared/api"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/web"
 )
 
 // maxLogged bounds the lines that one request adds to the log at debug, which are for whoever writes an agent.
@@ -27,7 +27,7 @@ func Logged(rejected record.Rejection) []slog.Attr {
 }
 
 // logRejected writes a line for each rejected record, up to maxLogged, and one on the others.
-func (h *handler) logRejected(w *api.Response, r *http.Request, rejected []record.Rejection) {
+func (h *handler) logRejected(w *web.Response, r *http.Request, rejected []record.Rejection) {
 	if len(rejected) == 0 || !h.Config.Log.Enabled(r.Context(), slog.LevelDebug) {
 		return
 	}
@@ -41,7 +41,7 @@ func (h *handler) logRejected(w *api.Response, r *http.Request, rejected []recor
 }
 
 // logRefusal writes a line on a body that is refused as a whole.
-func (h *handler) logRefusal(w *api.Response, r *http.Request, err error) {
+func (h *handler) logRefusal(w *web.Response, r *http.Request, err error) {
 	attrs := []slog.Attr{slog.String("message", err.Error())}
 	if syntax, ok := errors.AsType[*record.SyntaxError](err); ok {
 		attrs = []slog.Attr{slog.Int("offset", syntax.Offset), slog.String("message", syntax.Message)}

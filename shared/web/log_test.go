@@ -1,4 +1,4 @@
-package api_test
+package web_test
 
 import (
 	"errors"
@@ -13,21 +13,21 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/shared/api"
+	"github.com/bitville/listener/shared/web"
 )
 
 // always are the attributes of every access log line, beside slog's own three.
 var always = []string{"bytes", "duration_ms", "level", "method", "msg", "path", "remote", "request_id", "status", "time"}
 
 func TestAccessLog(t *testing.T) {
-	read := func(n int64) api.Handler {
-		return func(w *api.Response, r *http.Request) error {
+	read := func(n int64) web.Handler {
+		return func(w *web.Response, r *http.Request) error {
 			_, _ = io.CopyN(io.Discard, r.Body, n)
 			w.Text(http.StatusOK, "OK")
 			return nil
 		}
 	}
-	more := func(w *api.Response, r *http.Request) error {
+	more := func(w *web.Response, r *http.Request) error {
 		w.Log(slog.String("project", "shop"))
 		w.Log(slog.Int("accepted", 2), slog.Int("duplicates", 1))
 		return read(100)(w, r)
@@ -35,7 +35,7 @@ func TestAccessLog(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		request string
-		handler api.Handler
+		handler web.Handler
 		extra   []string
 		want    map[string]any
 	}{
@@ -45,10 +45,10 @@ func TestAccessLog(t *testing.T) {
 		{"a handler's attributes", "POST /x", more, []string{"project", "accepted", "duplicates"}, map[string]any{"project": "shop", "accepted": 2.0, "duplicates": 1.0}},
 		{"not found", "POST /nowhere", nil, []string{"error"}, map[string]any{"level": "INFO", "status": 404.0, "path": "/nowhere", "error": "Not found"}},
 		{"another method", "PUT /x", nil, []string{"error"}, map[string]any{"level": "INFO", "status": 405.0, "method": "PUT"}},
-		{"an error", "POST /x", func(*api.Response, *http.Request) error { return errors.New("of the ledger") }, []string{"error"}, map[string]any{"level": "ERROR", "status": 500.0, "error": "of the ledger"}},
-		{"a refusal", "POST /x", func(*api.Response, *http.Request) error { return &api.Error{Status: 401, Text: "Who?"} }, []string{"error"}, map[string]any{"level": "INFO", "status": 401.0, "error": "Who?"}},
-		{"a 503 that the handler wrote", "POST /x", func(w *api.Response, _ *http.Request) error { return w.JSON(503, nil) }, nil, map[string]any{"level": "ERROR", "status": 503.0}},
-		{"a 400 that the handler wrote", "POST /x", func(w *api.Response, _ *http.Request) error { return w.JSON(400, nil) }, nil, map[string]any{"level": "INFO", "status": 400.0}},
+		{"an error", "POST /x", func(*web.Response, *http.Request) error { return errors.New("of the ledger") }, []string{"error"}, map[string]any{"level": "ERROR", "status": 500.0, "error": "of the ledger"}},
+		{"a refusal", "POST /x", func(*web.Response, *http.Request) error { return &web.Error{Status: 401, Text: "Who?"} }, []string{"error"}, map[string]any{"level": "INFO", "status": 401.0, "error": "Who?"}},
+		{"a 503 that the handler wrote", "POST /x", func(w *web.Response, _ *http.Request) error { return w.JSON(503, nil) }, nil, map[string]any{"level": "ERROR", "status": 503.0}},
+		{"a 400 that the handler wrote", "POST /x", func(w *web.Response, _ *http.Request) error { return w.JSON(400, nil) }, nil, map[string]any{"level": "INFO", "status": 400.0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			method, path, _ := strings.Cut(c.request, " ")
@@ -59,7 +59,7 @@ func TestAccessLog(t *testing.T) {
 			r.RemoteAddr = "203.0.113.9:4711"
 			var log logLines
 			w := httptest.NewRecorder()
-			api.New(api.Config{Log: log.logger(slog.LevelDebug)}, api.Routes{"POST /x": c.handler}).ServeHTTP(w, r)
+			web.New(web.Config{Log: log.logger(slog.LevelDebug)}, web.Routes{"POST /x": c.handler}).ServeHTTP(w, r)
 			line := log.one(t)
 			require.ElementsMatch(t, append(slices.Clone(always), c.extra...), slices.Collect(maps.Keys(line)))
 			for name, want := range c.want {
@@ -75,10 +75,10 @@ func TestAccessLog(t *testing.T) {
 }
 
 func TestAccessLogLevel(t *testing.T) {
-	fail := func(*api.Response, *http.Request) error { return errors.New("of the ledger") }
+	fail := func(*web.Response, *http.Request) error { return errors.New("of the ledger") }
 	for _, c := range []struct {
 		level   slog.Level
-		handler api.Handler
+		handler web.Handler
 		lines   int
 	}{
 		{slog.LevelInfo, ok, 1},
@@ -88,7 +88,7 @@ func TestAccessLogLevel(t *testing.T) {
 		{slog.LevelError + 1, fail, 0},
 	} {
 		var log logLines
-		api.New(api.Config{Log: log.logger(c.level)}, api.Routes{"GET /x": c.handler}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil))
+		web.New(web.Config{Log: log.logger(c.level)}, web.Routes{"GET /x": c.handler}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil))
 		require.Len(t, log.all(t), c.lines)
 	}
 }
@@ -99,12 +99,12 @@ func TestAccessLogLinesAreShort(t *testing.T) {
 	const most = 2048 + len("…")
 	long := strings.Repeat("x", 100_000)
 	deep := func() { panic(long) }
-	for name, h := range map[string]api.Handler{
-		"error": func(*api.Response, *http.Request) error { return errors.New(long) },
-		"cause": func(*api.Response, *http.Request) error {
-			return &api.Error{Status: 503, Text: "No", Cause: errors.New(long)}
+	for name, h := range map[string]web.Handler{
+		"error": func(*web.Response, *http.Request) error { return errors.New(long) },
+		"cause": func(*web.Response, *http.Request) error {
+			return &web.Error{Status: 503, Text: "No", Cause: errors.New(long)}
 		},
-		"panic": func(*api.Response, *http.Request) error { deep(); return nil },
+		"panic": func(*web.Response, *http.Request) error { deep(); return nil },
 		"none":  ok,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestAccessLogLinesCannotBeForged(t *testing.T) {
 		func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
 	} {
 		var out strings.Builder
-		api.New(api.Config{Log: slog.New(handler(&out))}, nil).ServeHTTP(httptest.NewRecorder(), r)
+		web.New(web.Config{Log: slog.New(handler(&out))}, nil).ServeHTTP(httptest.NewRecorder(), r)
 		require.Equal(t, 1, strings.Count(out.String(), "\n"))
 		require.NotContains(t, out.String(), "\x1b")
 	}
@@ -150,7 +150,7 @@ func TestAccessLogLinesCannotBeForged(t *testing.T) {
 // Requests at one time have a line each.
 func TestAccessLogOfManyRequests(t *testing.T) {
 	var log logLines
-	server := httptest.NewServer(api.New(api.Config{Log: log.logger(slog.LevelInfo)}, api.Routes{"GET /x": ok}))
+	server := httptest.NewServer(web.New(web.Config{Log: log.logger(slog.LevelInfo)}, web.Routes{"GET /x": ok}))
 	client := server.Client()
 	const clients, each = 8, 25
 	done := make(chan error, clients)

@@ -1,5 +1,5 @@
-// Package ingesttest runs an ingest function's handler on a real database and posts real payloads to it.
-package ingesttest
+// Package intaketest runs an ingest function's handler on a real database and posts real payloads to it.
+package intaketest
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/ingest"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/store/sqlite"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
@@ -22,16 +22,16 @@ const key = "shop-key-0123456789" // of the project shop, as the payloads have i
 
 // New makes a function's handler over a database of its own, at the time when the payloads were recorded: so
 // that they can be sent as they are.
-func New(t *testing.T, function func(ingest.Config) http.Handler) (h http.Handler, db *sqlite.DB, path string) {
+func New(t *testing.T, function func(intake.Config) http.Handler) (h http.Handler, db *sqlite.DB, path string) {
 	t.Helper()
 	db, path = sqlitetest.New(t)
-	return function(ingest.Config{
+	return function(intake.Config{
 		Keys:      auth.NewKeys([]auth.Key{{Project: "shop", Secret: key}}),
 		Store:     db,
 		Log:       slog.New(slog.DiscardHandler),
 		Now:       func() time.Time { return time.Unix(1795381200, 0) },
 		Retention: 7 * 24 * time.Hour,
-		Bodies:    ingest.NewBodies(4 << 20),
+		Bodies:    intake.NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(100, time.Now),
 	}), db, path
 }

@@ -1,11 +1,11 @@
-package ingest
+package intake
 
 import (
 	"errors"
 	"net/http"
 	"sync/atomic"
 
-	"github.com/bitville/listener/shared/api"
+	"github.com/bitville/listener/shared/web"
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 )
 
 // errBusy answers a request that there is no memory for now.
-var errBusy error = &api.Error{
+var errBusy error = &web.Error{
 	Status: http.StatusServiceUnavailable,
 	Text:   "Not stored: too much is being received at one time; send the same body again later",
 	Header: http.Header{"Retry-After": {"1"}},

@@ -1,4 +1,4 @@
-package api_test
+package web_test
 
 import (
 	"bufio"
@@ -20,22 +20,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/shared/api"
+	"github.com/bitville/listener/shared/web"
 )
 
 // refusing serves, over TLS, handlers that refuse a request before they have read its body.
 func refusing(t *testing.T) (*httptest.Server, *logLines) {
 	t.Helper()
 	var log logLines
-	refuse := func(status int) api.Handler {
-		return func(*api.Response, *http.Request) error { return &api.Error{Status: status, Text: "Refused"} }
+	refuse := func(status int) web.Handler {
+		return func(*web.Response, *http.Request) error { return &web.Error{Status: status, Text: "Refused"} }
 	}
-	server := httptest.NewUnstartedServer(api.New(api.Config{Log: log.logger(slog.LevelInfo)}, api.Routes{
+	server := httptest.NewUnstartedServer(web.New(web.Config{Log: log.logger(slog.LevelInfo)}, web.Routes{
 		"POST /401": refuse(http.StatusUnauthorized),
 		"POST /415": refuse(http.StatusUnsupportedMediaType),
-		"POST /half": func(_ *api.Response, r *http.Request) error {
+		"POST /half": func(_ *web.Response, r *http.Request) error {
 			_, _ = io.CopyN(io.Discard, r.Body, 2<<20)
-			return &api.Error{Status: http.StatusRequestEntityTooLarge, Text: "Refused"}
+			return &web.Error{Status: http.StatusRequestEntityTooLarge, Text: "Refused"}
 		},
 		"POST /ok": ok,
 	}))

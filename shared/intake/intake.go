@@ -1,7 +1,7 @@
-// Package ingest is the handler that the ingest functions share: it authenticates a request, reads and
+// Package intake is the handler that the ingest functions share: it authenticates a request, reads and
 // decodes its body, stores the valid records and says what became of each. What makes one function
 // different from another is its path and its record.Source.
-package ingest
+package intake
 
 import (
 	"context"
@@ -13,11 +13,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bitville/listener/shared/api"
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/clientip"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/web"
 )
 
 // storeTimeout is how long a request waits for its transaction before it is told to come again.
@@ -41,7 +41,7 @@ type Config struct {
 	Throttle  *auth.Throttle   // of wrong keys
 	Proxies   clientip.Proxies // that tell whom they forward for
 
-	Observe func(api.Observation) // told of each request, for metrics; may be nil
+	Observe func(web.Observation) // told of each request, for metrics; may be nil
 	Count   func(Count)           // told what became of the records of each request, for metrics; may be nil
 }
 
@@ -64,7 +64,7 @@ type answer struct {
 // function URL of its own is called.
 func New(path string, source record.Source, cfg Config) http.Handler {
 	h := handler{Config: cfg, source: source}
-	return api.New(api.Config{Log: cfg.Log, Observe: cfg.Observe}, api.Routes{
+	return web.New(web.Config{Log: cfg.Log, Observe: cfg.Observe}, web.Routes{
 		"POST " + path: h.serve,
 		"POST /":       h.serve,
 	})
@@ -75,7 +75,7 @@ type handler struct {
 	source record.Source
 }
 
-func (h *handler) serve(w *api.Response, r *http.Request) error {
+func (h *handler) serve(w *web.Response, r *http.Request) error {
 	client := clientip.Of(r, h.Proxies)
 	if len(h.Proxies) > 0 {
 		w.Log(slog.String("client", client.String()))
@@ -109,7 +109,7 @@ func (h *handler) serve(w *api.Response, r *http.Request) error {
 }
 
 // receive reads, decodes and stores the records of a request. What it leaves in the share is the answer's.
-func (h *handler) receive(w *api.Response, r *http.Request, d record.Decoder, format record.Format, held *share) (_ answer, err error) {
+func (h *handler) receive(w *web.Response, r *http.Request, d record.Decoder, format record.Format, held *share) (_ answer, err error) {
 	var answerBytes int64
 	defer func() { held.give(held.n - answerBytes) }()
 	if err := held.take(perRequest); err != nil {
@@ -132,7 +132,7 @@ func (h *handler) receive(w *api.Response, r *http.Request, d record.Decoder, fo
 	var result store.Result
 	if len(batch.Records) > 0 {
 		// A client that hangs up does not take back what it sent.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), api.TimeLeft(r.Context(), storeTimeout))
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), web.TimeLeft(r.Context(), storeTimeout))
 		defer cancel()
 		if result, err = h.Store.Insert(ctx, batch.Records); err != nil {
 			answerBytes = 0
@@ -156,15 +156,15 @@ func (h *handler) receive(w *api.Response, r *http.Request, d record.Decoder, fo
 // wait, before it can try more; a good key is never asked to, for others may be behind the same address.
 func (h *handler) stranger(client netip.Addr, why error) error {
 	if wait := h.Throttle.Fail(clientip.Network(client)); wait > 0 {
-		return &api.Error{
+		return &web.Error{
 			Status: http.StatusTooManyRequests,
 			Text:   "Too many requests without a valid API key from this address; set the right key, and wait",
-			Header: http.Header{"Retry-After": {api.RetryAfter(wait)}},
+			Header: http.Header{"Retry-After": {web.RetryAfter(wait)}},
 			Cause:  fmt.Errorf("%w, from %s", why, client),
 		}
 	}
 	text := why.Error()
-	return &api.Error{
+	return &web.Error{
 		Status: http.StatusUnauthorized,
 		Text:   strings.ToUpper(text[:1]) + text[1:],
 		Header: http.Header{"Www-Authenticate": {"Bearer"}},
@@ -187,7 +187,7 @@ func sizeOf(rejected []record.Rejection) (n int64) {
 // refusal answers a body that cannot be read as a whole, or that is for another project.
 func refusal(err error, project string) error {
 	if syntax, ok := errors.AsType[*record.SyntaxError](err); ok {
-		return &api.Error{
+		return &web.Error{
 			Status: http.StatusBadRequest,
 			Text:   "Invalid JSON",
 			Fields: map[string]any{"offset": syntax.Offset, "message": syntax.Message},
@@ -195,7 +195,7 @@ func refusal(err error, project string) error {
 		}
 	}
 	if foreign, ok := errors.AsType[*record.ProjectError](err); ok {
-		return &api.Error{
+		return &web.Error{
 			Status: http.StatusForbidden,
 			Text:   fmt.Sprintf("The key is for project %s, and record %d names another; nothing was stored", project, foreign.Index),
 			Cause:  err,
@@ -213,7 +213,7 @@ func invalid(batch record.Batch) error {
 	if batch.Single {
 		fields = map[string]any{"details": batch.Rejected[0].Details}
 	}
-	return &api.Error{Status: http.StatusBadRequest, Text: "Validation failed", Fields: fields}
+	return &web.Error{Status: http.StatusBadRequest, Text: "Validation failed", Fields: fields}
 }
 
 func unavailable(err error) error {
@@ -221,10 +221,10 @@ func unavailable(err error) error {
 	if u, ok := errors.AsType[*store.Unavailable](err); ok {
 		reason, after = u.Reason, u.RetryAfter
 	}
-	return &api.Error{
+	return &web.Error{
 		Status: http.StatusServiceUnavailable,
 		Text:   "Not stored: " + reason + "; send the same body again later",
-		Header: http.Header{"Retry-After": {api.RetryAfter(after)}},
+		Header: http.Header{"Retry-After": {web.RetryAfter(after)}},
 		Cause:  err,
 	}
 }

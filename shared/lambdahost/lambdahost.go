@@ -1,6 +1,6 @@
-// Package function is what every Lambda main does before it starts: settings, log, database. Nothing here
+// Package lambdahost is what every Lambda main does before it starts: settings, log, database. Nothing here
 // opens a connection, so that a sandbox is ready as soon as its process is.
-package function
+package lambdahost
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package api_test
+package web_test
 
 import (
 	"errors"
@@ -13,14 +13,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/shared/api"
+	"github.com/bitville/listener/shared/web"
 )
 
 const internalError = `{"error":"Internal error: it is in the listener's log under this answer's X-Request-Id"}`
 
 func TestErrorsBecomeAnswers(t *testing.T) {
 	cause := errors.New("SELECT secret FROM /var/lib/db")
-	full := &api.Error{
+	full := &web.Error{
 		Status: http.StatusServiceUnavailable,
 		Text:   "Not stored",
 		Fields: map[string]any{"offset": 22, "details": []string{"a"}},
@@ -37,7 +37,7 @@ func TestErrorsBecomeAnswers(t *testing.T) {
 		logged string
 		level  string
 	}{
-		{"a text alone", &api.Error{Status: 413, Text: "Too large"}, 413, `{"error":"Too large"}`, nil, "Too large", "INFO"},
+		{"a text alone", &web.Error{Status: 413, Text: "Too large"}, 413, `{"error":"Too large"}`, nil, "Too large", "INFO"},
 		{"all fields", full, 503, fullBody, full.Header, "Not stored: " + cause.Error(), "ERROR"},
 		{"wrapped", fmt.Errorf("handle: %w", full), 503, fullBody, full.Header, "handle: Not stored: " + cause.Error(), "ERROR"},
 		{"joined", errors.Join(errors.New("first"), full), 503, fullBody, full.Header, "first\nNot stored: " + cause.Error(), "ERROR"},
@@ -46,7 +46,7 @@ func TestErrorsBecomeAnswers(t *testing.T) {
 		{"of the standard library", io.ErrUnexpectedEOF, 500, internalError, nil, "unexpected EOF", "ERROR"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w, log := serve(t, func(*api.Response, *http.Request) error { return c.err }, httptest.NewRequest("POST", "/x", nil))
+			w, log := serve(t, func(*web.Response, *http.Request) error { return c.err }, httptest.NewRequest("POST", "/x", nil))
 			require.Equal(t, c.status, w.Code)
 			require.JSONEq(t, c.body, w.Body.String())
 			requireError(t, w.Header(), w.Body.String())
@@ -62,10 +62,10 @@ func TestErrorsBecomeAnswers(t *testing.T) {
 }
 
 func TestErrorUnwraps(t *testing.T) {
-	err := &api.Error{Status: 503, Text: "Not stored", Cause: io.ErrUnexpectedEOF}
+	err := &web.Error{Status: 503, Text: "Not stored", Cause: io.ErrUnexpectedEOF}
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.EqualError(t, err, "Not stored: unexpected EOF")
-	require.EqualError(t, &api.Error{Text: "Not found"}, "Not found")
+	require.EqualError(t, &web.Error{Text: "Not found"}, "Not found")
 }
 
 func TestRetryAfter(t *testing.T) {
@@ -73,12 +73,12 @@ func TestRetryAfter(t *testing.T) {
 		-time.Second: "1", 0: "1", time.Nanosecond: "1", 300 * time.Millisecond: "1", time.Second: "1",
 		time.Second + 1: "2", 1500 * time.Millisecond: "2", 5 * time.Second: "5", time.Minute: "60",
 	} {
-		require.Equal(t, seconds, api.RetryAfter(wait), "%s", wait)
+		require.Equal(t, seconds, web.RetryAfter(wait), "%s", wait)
 	}
 }
 
 func TestAnswerThatCannotBeEncoded(t *testing.T) {
-	w, log := serve(t, func(w *api.Response, _ *http.Request) error {
+	w, log := serve(t, func(w *web.Response, _ *http.Request) error {
 		return w.JSON(http.StatusOK, make(chan int))
 	}, httptest.NewRequest("POST", "/x", nil))
 	require.Equal(t, http.StatusInternalServerError, w.Code)
@@ -88,11 +88,11 @@ func TestAnswerThatCannotBeEncoded(t *testing.T) {
 
 func TestPanicBeforeTheAnswer(t *testing.T) {
 	var nothing map[string]int
-	for name, h := range map[string]api.Handler{
-		"text":    func(*api.Response, *http.Request) error { panic("of the ledger") },
-		"error":   func(*api.Response, *http.Request) error { panic(errors.New("of the ledger")) },
-		"runtime": func(*api.Response, *http.Request) error { nothing["of the ledger"]++; return nil },
-		"nil":     func(*api.Response, *http.Request) error { panic(nil) },
+	for name, h := range map[string]web.Handler{
+		"text":    func(*web.Response, *http.Request) error { panic("of the ledger") },
+		"error":   func(*web.Response, *http.Request) error { panic(errors.New("of the ledger")) },
+		"runtime": func(*web.Response, *http.Request) error { nothing["of the ledger"]++; return nil },
+		"nil":     func(*web.Response, *http.Request) error { panic(nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, log := serve(t, h, httptest.NewRequest("POST", "/x", nil))
@@ -112,7 +112,7 @@ func TestPanicBeforeTheAnswer(t *testing.T) {
 // status the client saw: a log of errors alone has it.
 func TestPanicAfterTheAnswer(t *testing.T) {
 	var log logLines
-	h := api.New(api.Config{Log: log.logger(slog.LevelError)}, api.Routes{"POST /x": func(w *api.Response, _ *http.Request) error {
+	h := web.New(web.Config{Log: log.logger(slog.LevelError)}, web.Routes{"POST /x": func(w *web.Response, _ *http.Request) error {
 		_ = w.JSON(http.StatusOK, map[string]int{"accepted": 1})
 		panic("of the ledger")
 	}})
@@ -127,8 +127,8 @@ func TestPanicAfterTheAnswer(t *testing.T) {
 
 // The server goes on after a panic.
 func TestPanicsEndOneRequest(t *testing.T) {
-	h := api.New(api.Config{Log: slog.New(slog.DiscardHandler)}, api.Routes{
-		"GET /panic": func(*api.Response, *http.Request) error { panic("of the ledger") },
+	h := web.New(web.Config{Log: slog.New(slog.DiscardHandler)}, web.Routes{
+		"GET /panic": func(*web.Response, *http.Request) error { panic("of the ledger") },
 		"GET /ok":    ok,
 	})
 	server := httptest.NewServer(h)

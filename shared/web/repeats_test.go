@@ -1,4 +1,4 @@
-package api_test
+package web_test
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/shared/api"
+	"github.com/bitville/listener/shared/web"
 )
 
 // While a store fails the log has a line for each cause at once, and then one a minute that counts: at debug it has
@@ -23,8 +23,8 @@ func TestRepeatedRefusalsAreBounded(t *testing.T) {
 		var log strings.Builder
 		var answer error
 		handler := func(level slog.Level) http.Handler {
-			return api.New(api.Config{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))}, api.Routes{
-				"POST /x": func(*api.Response, *http.Request) error { return answer },
+			return web.New(web.Config{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))}, web.Routes{
+				"POST /x": func(*web.Response, *http.Request) error { return answer },
 			})
 		}
 		lines := func(h http.Handler, n int) []string {
@@ -35,7 +35,7 @@ func TestRepeatedRefusalsAreBounded(t *testing.T) {
 			return strings.Split(strings.TrimSuffix(log.String(), "\n"), "\n")
 		}
 		refuse := func(reason string, n int) error {
-			return &api.Error{Status: 503, Text: "Not stored: " + reason, Cause: fmt.Errorf("port %d", n)} // a cause differs each time
+			return &web.Error{Status: 503, Text: "Not stored: " + reason, Cause: fmt.Errorf("port %d", n)} // a cause differs each time
 		}
 		h := handler(slog.LevelInfo)
 
@@ -48,9 +48,9 @@ func TestRepeatedRefusalsAreBounded(t *testing.T) {
 		require.Equal(t, []string{""}, lines(h, 1000))
 		answer = refuse("the database is locked", 3)
 		require.Len(t, lines(h, 10), 1, "another cause has its own line")
-		answer = &api.Error{Status: 503, Text: "Not ready", Fields: map[string]any{"database": "a", "uptime": 1}}
+		answer = &web.Error{Status: 503, Text: "Not ready", Fields: map[string]any{"database": "a", "uptime": 1}}
 		require.Len(t, lines(h, 10), 1)
-		answer = &api.Error{Status: 503, Text: "Not ready", Fields: map[string]any{"database": "b", "uptime": 2}}
+		answer = &web.Error{Status: 503, Text: "Not ready", Fields: map[string]any{"database": "b", "uptime": 2}}
 		require.Len(t, lines(h, 10), 1)
 		answer = errors.New("a bug")
 		require.Len(t, lines(h, 10), 10, "a 500 is never left out")

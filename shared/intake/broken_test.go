@@ -1,4 +1,4 @@
-package ingest
+package intake
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/shared/api"
+	"github.com/bitville/listener/shared/web"
 )
 
 // A body that breaks off is told from one that is framed wrongly, and both from a client that went away.
@@ -29,7 +29,7 @@ func TestBrokenBodies(t *testing.T) {
 		"the client went away": {head + "Content-Length: 10\r\n\r\n{}", func(c *net.TCPConn) error {
 			_ = c.SetLinger(0)
 			return c.Close()
-		}, api.StatusClientGone, ""},
+		}, web.StatusClientGone, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, seen := observed(t, (*httptest.Server).Start)
@@ -65,14 +65,14 @@ func TestBrokenBodies(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+key)
 		_, err = server.Client().Do(r)
 		require.ErrorIs(t, err, context.Canceled)
-		require.Equal(t, api.StatusClientGone, (<-seen).Status)
+		require.Equal(t, web.StatusClientGone, (<-seen).Status)
 	})
 }
 
 // observed serves the handler and tells of each request.
-func observed(t *testing.T, start func(*httptest.Server)) (*httptest.Server, <-chan api.Observation) {
-	seen := make(chan api.Observation, 1)
-	h, _ := newHandler(released(), func(cfg *Config) { cfg.Observe = func(o api.Observation) { seen <- o } })
+func observed(t *testing.T, start func(*httptest.Server)) (*httptest.Server, <-chan web.Observation) {
+	seen := make(chan web.Observation, 1)
+	h, _ := newHandler(released(), func(cfg *Config) { cfg.Observe = func(o web.Observation) { seen <- o } })
 	server := httptest.NewUnstartedServer(h)
 	start(server)
 	t.Cleanup(server.Close)
