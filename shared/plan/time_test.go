@@ -22,6 +22,7 @@ func TestTimes(t *testing.T) {
 		{"a CTE ran in its reader", node("Sort act=1 x=1 ms=10", leaf("as=InitPlan sub=CTE_c x=1 ms=6"), node("CTE Scan as=Outer cte=c act=1 x=1 ms=8")), []float64{2, 6, 2}, ""},
 		{"readers share a CTE by their totals", node("Append act=1 x=1 ms=10", leaf("as=InitPlan sub=CTE_c x=1 ms=5"), node("CTE Scan as=Member cte=c act=1 x=1 ms=8"), node("CTE Scan as=Member cte=c act=1 x=1 ms=2")), []float64{0, 5, 4, 1}, ""},
 		{"the working table of a recursive CTE is no reader", node("CTE Scan cte=c act=1 x=1 ms=8", node("Recursive Union as=InitPlan sub=CTE_c act=1 x=1 ms=6", node("WorkTable Scan as=Inner cte=c act=1 x=1 ms=2"))), []float64{2, 4, 2}, ""},
+		{"a reader of another CTE of that name inside it", node("CTE Scan cte=c act=1 x=1 ms=8", node("Sort as=InitPlan sub=CTE_c act=1 x=1 ms=6", node("CTE Scan as=Outer cte=c act=1 x=1 ms=4"))), []float64{2, 2, 4}, ""},
 		{"a CTE that nobody reads", node("Result act=1 x=1 ms=1", leaf("as=InitPlan sub=CTE_c x=1 ms=6")), []float64{1, 6}, ""},
 		{"an InitPlan ran in the node that names it", node("Sort act=1 x=1 ms=10", leaf("as=InitPlan sub=InitPlan_1_(returns_$0) x=1 ms=6"), leaf("as=Outer x=1 ms=8 filter=(a_=_$0)")), []float64{2, 6, 2}, ""},
 		{"and not in one that names $01", node("Sort act=1 x=1 ms=10", leaf("as=InitPlan sub=InitPlan_1_(returns_$0) x=1 ms=6"), leaf("as=Outer x=1 ms=8 filter=(a_=_$01)")), []float64{2, 6, 8}, ""},

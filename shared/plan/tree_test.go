@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// node writes a node of a plan and its children: node("Seq Scan on=t est=10 act=20 x=1 ms=5", …). Words without a
-// "=" are the node's type, so are those of the members in words; _ in a value stands for a space.
+// node writes a node of a plan and its children: node("Seq Scan on=t est=10 act=20 x=1 ms=5", …). Words without "=" are
+// its type, the others its members, by their short names; "_" in a value is a space.
 func node(text string, children ...string) string {
 	members := map[string]any{}
 	var kind []string
