@@ -80,6 +80,8 @@ func TestRules(t *testing.T) {
 			1.0, nil, nil, "Postgres took 3.00 ms: 3.00 ms of it in 3 times select ?", ""},
 		{"one that failed has no time", []store.Entry{page(100, `{"queries":1,"db_ms":9}`), ran(1, -1, "select 1", `{"sql_error_code":"42P01","error":"no relation 'x'"}`)},
 			nil, nil, nil, "PHP itself took 91.0 of 100 ms", ""},
+		{"one of two that failed has no time", []store.Entry{page(100, `{"queries":2,"db_ms":9}`), ran(1, -1, "select 1", ``), ran(1, 5, "select 2", ``)},
+			"at most 4", nil, nil, "PHP itself took 91.0 of 100 ms", ""},
 		{"nested statements count on neither side", []store.Entry{page(100, `{"queries":1,"db_ms":60}`), ran(1, 30, "SELECT f()", `{"query_id":7}`),
 			ran(1, 28, "SELECT 1", `{"query_id":7,"nested":true}`)}, 30.0, nil, nil, "PHP itself took 40.0 of 100 ms", ""},
 		{"Postgres ran longer than PHP waited", []store.Entry{page(100, `{"queries":1,"db_ms":60}`), ran(1, 70, "SELECT 1", "")},
@@ -186,6 +188,18 @@ func TestTimeline(t *testing.T) {
 	ordered := Statements(entries)
 	require.Equal(t, []string{"select a where x = 1", "select a where x = 2", "select a where x = 3", "select b", "select a where x = 4"},
 		[]string{ordered[0].Name, ordered[1].Name, ordered[2].Name, ordered[3].Name, ordered[4].Name})
+}
+
+// TestTimelineOfNested: what a function runs is not between two calls of it.
+func TestTimelineOfNested(t *testing.T) {
+	var entries []store.Entry
+	for i := range 4 {
+		entries = append(entries, ran(float64(i), 0.5, "SELECT f()", ``), ran(float64(i)+0.1, 0.3, "SELECT 1", `{"nested":true}`))
+	}
+	for _, lane := range New(entries, later(entries), Options{}).Timeline.Lanes {
+		require.Len(t, lane.Blocks, 1)
+		require.Equal(t, 4, lane.Blocks[0].Count)
+	}
 }
 
 // TestValues: nothing of a literal, a query string or a secret is shown unless asked for.
