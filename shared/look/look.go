@@ -2,7 +2,7 @@
 // It computes where the time went, what is wrong, in which order, and what is missing.
 //
 // The records come from strangers, and either half may be missing: New never fails. A figure that is not known is
-// absent, never 0, no figure is negative, and each says where it came from. The package knows no HTTP and no store.
+// absent, never 0, no figure is negative, and each says where it came from. The package knows no HTTP and no SQL.
 package look
 
 import (
