@@ -85,6 +85,7 @@ type Entry struct {
 	Timestamp     time.Time
 	DurationMS    *float64 // nil when the agent did not know
 	Name          string
-	Attributes    string // a JSON object, or ""
-	Payload       string // profiling_data as it was sent
+	Attributes    string    // a JSON object, or ""
+	Payload       string    // profiling_data as it was sent
+	CreatedAt     time.Time // when it was stored; zero where a read does not ask for it
 }
