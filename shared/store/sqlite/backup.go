@@ -149,7 +149,7 @@ func mustBeNew(path string) error {
 
 // mustFit refuses a volume that the copy would fill. Pages that records have left are not copied. Where the WAL is on
 // the same volume, ingest must be able to go on: it stops when less is free than the WAL has and spaceReserve. The WAL
-// may grow meanwhile, by about what the backup reads: both go over the same disk.
+// may grow meanwhile, by about what the backup reads: both go over the same disk. from is no symlink: the WAL is beside it.
 func mustFit(ctx context.Context, from, to string) error {
 	pool := openPool(from, "ro", "", 1)
 	defer pool.Close()
@@ -159,10 +159,6 @@ func mustFit(ctx context.Context, from, to string) error {
 		return fmt.Errorf("read the database: %w", explain(err))
 	}
 	need, beside := live+live/8+1<<20, "" // pages are not filled alike
-	from, err := filepath.EvalSymlinks(from)
-	if err != nil {
-		return fmt.Errorf("find the database: %w", err)
-	}
 	var target, source syscall.Stat_t
 	if err := errors.Join(syscall.Stat(filepath.Dir(to), &target), syscall.Stat(filepath.Dir(from), &source)); err != nil {
 		return fmt.Errorf("look at the folders: %w", err)
