@@ -37,7 +37,7 @@ func checkLayout() error {
 	}
 	// A function value points to what begins with the address of the code.
 	if p := cabi.Func(closeFile); p == 0 || *cabi.At[uintptr](p) != reflect.ValueOf(closeFile).Pointer() {
-		return errors.New("Go's function values are not pointers to the code's address")
+		return errors.New("function values of Go are not pointers to the code's address")
 	}
 	return nil
 }
