@@ -25,6 +25,7 @@ type agents struct {
 	listener *listenertest.Listener
 	failures func(format string, args ...any)
 	pause    time.Duration // of each agent between two requests
+	age      time.Duration // of the records when they are sent
 
 	between      sync.RWMutex // held for reading while a request is under way
 	mu           sync.Mutex
@@ -78,7 +79,7 @@ func (a *agents) send(size int) {
 	last := int(a.next.Add(int64(size)))
 	records := make([]string, size)
 	for i := range records {
-		records[i] = phpRecordAt(last-i, time.Now())
+		records[i] = phpRecordAt(last-i, time.Now().Add(-a.age))
 	}
 	body := records[0]
 	if size > 1 {
