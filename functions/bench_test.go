@@ -85,6 +85,8 @@ func median(all []float64) float64 {
 // taking is a store that has what it is given at once.
 type taking struct{}
 
+func (taking) Admit() error { return nil }
+
 func (taking) Insert(_ context.Context, records []record.Record) (store.Result, error) {
 	return store.Result{Accepted: len(records)}, nil
 }

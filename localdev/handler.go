@@ -17,7 +17,7 @@ import (
 // observers are told what happens, for metrics. Any of them may be nil.
 type observers struct {
 	request func(web.Observation)
-	records func(intake.Count)
+	records func(store.Count)
 }
 
 // newHandler mounts every function on its paths.
@@ -25,7 +25,6 @@ func newHandler(cfg config.Config, log *slog.Logger, db store.Writer, watch obse
 	ingestCfg := intake.Config{
 		Keys:      auth.NewKeys(cfg.Keys),
 		Store:     db,
-		Admit:     db.Admit,
 		Log:       log,
 		Now:       now,
 		Retention: cfg.Retention,

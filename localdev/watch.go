@@ -16,7 +16,6 @@ import (
 	"github.com/bitville/listener/localdev/metrics"
 	"github.com/bitville/listener/localdev/udp"
 	"github.com/bitville/listener/shared/config"
-	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
@@ -95,7 +94,7 @@ func (w *watch) drop(reason udp.Reason, n int) {
 	}
 }
 
-func (w *watch) datagrams(c intake.Count) {
+func (w *watch) datagrams(c store.Count) {
 	if w.Metrics != nil {
 		w.Datagrams(c)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/wire/bitville"
 )
 
 // Path is where the handler answers.
@@ -19,4 +20,4 @@ var Source = record.Source{
 }
 
 // New returns the handler of POST /ingest/php.
-func New(cfg intake.Config) http.Handler { return intake.New(Path, Source, cfg) }
+func New(cfg intake.Config) http.Handler { return intake.New(Path, bitville.Wire{Source: Source}, cfg) }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/bitville/listener/localdev/metrics"
-	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
 	"github.com/bitville/listener/shared/web"
@@ -18,7 +17,7 @@ func BenchmarkRequest(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			m.Request(web.Observation{Path: "/ingest/php", Status: 200, Duration: 3 * time.Millisecond, Bytes: 2100})
-			m.Records(intake.Count{Source: "php_agent", Project: "shop", Stored: store.Result{Accepted: 1}})
+			m.Records(store.Count{Source: "php_agent", Project: "shop", Stored: store.Result{Accepted: 1}})
 		}
 	})
 }

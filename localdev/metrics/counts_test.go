@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/localdev/metrics"
-	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
@@ -67,7 +66,7 @@ func TestCounts(t *testing.T) {
 			`bitville_http_request_duration_seconds_count{class="4xx",route="/ingest/php"}`: 3,
 		}},
 		{"records", func(m *metrics.Metrics) {
-			m.Records(intake.Count{Source: "php_agent", Project: "shop", Stored: store.Result{Accepted: 5, Duplicates: 2},
+			m.Records(store.Count{Source: "php_agent", Project: "shop", Stored: store.Result{Accepted: 5, Duplicates: 2},
 				Rejected: rejections("timestamp", "timestamp", "request_uri")})
 		}, map[string]float64{
 			`bitville_records_accepted_total{project="shop",source="php_agent"}`:                      5,
@@ -78,20 +77,20 @@ func TestCounts(t *testing.T) {
 		{"names that a sender chose", func(m *metrics.Metrics) {
 			// A PHP record's field "query" is not the contract's.
 			chosen := append(rejections("", "query", "attributes", "record", "x\n\xff\"}"), record.Rejection{})
-			m.Records(intake.Count{Source: "php_agent", Project: "blog", Rejected: chosen})
+			m.Records(store.Count{Source: "php_agent", Project: "blog", Rejected: chosen})
 		}, map[string]float64{
 			`bitville_records_rejected_total{project="blog",reason="record",source="php_agent"}`:     2,
 			`bitville_records_rejected_total{project="blog",reason="attributes",source="php_agent"}`: 4,
 		}},
 		{"a project or a source without a key", func(m *metrics.Metrics) {
-			m.Records(intake.Count{Source: "php_agent", Project: "nobody", Stored: store.Result{Accepted: 1}, Rejected: rejections("")})
-			m.Records(intake.Count{Source: "ruby", Project: "shop", Stored: store.Result{Accepted: 1}, Rejected: rejections("")})
+			m.Records(store.Count{Source: "php_agent", Project: "nobody", Stored: store.Result{Accepted: 1}, Rejected: rejections("")})
+			m.Records(store.Count{Source: "ruby", Project: "shop", Stored: store.Result{Accepted: 1}, Rejected: rejections("")})
 		}, map[string]float64{}},
 		{"datagrams", func(m *metrics.Metrics) {
 			m.Drop("kernel", 70)
 			m.Drop("bad_mac", 1)
-			m.Datagrams(intake.Count{Source: "postgres_agent", Project: "shop", Stored: store.Result{Accepted: 4, Duplicates: 3}})
-			m.Datagrams(intake.Count{Source: "postgres_agent", Project: "shop", Rejected: rejections("query")})
+			m.Datagrams(store.Count{Source: "postgres_agent", Project: "shop", Stored: store.Result{Accepted: 4, Duplicates: 3}})
+			m.Datagrams(store.Count{Source: "postgres_agent", Project: "shop", Rejected: rejections("query")})
 		}, map[string]float64{
 			`bitville_udp_dropped_total{reason="kernel"}`:                                            70,
 			`bitville_udp_dropped_total{reason="bad_mac"}`:                                           1,

@@ -1,4 +1,4 @@
-// Package metrics counts what the listener does and shows it to Prometheus, with profiles of the process beside it.
+// Package metrics counts what the listener does and shows it to Prometheus, and profiles of the process.
 //
 // Whatever is sent to the listener, the number of series stays what it is at the start: labels come from the
 // configuration and from short lists. Their values are there with 0 at once, so that rates and alerts see the first
@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
@@ -134,7 +133,7 @@ func (m *Metrics) Purged(report store.PurgeReport, err error) {
 }
 
 // Datagrams counts datagrams, one for each stored record, and their records.
-func (m *Metrics) Datagrams(c intake.Count) {
+func (m *Metrics) Datagrams(c store.Count) {
 	m.datagrams.Add(float64(c.Stored.Accepted + c.Stored.Duplicates))
 	m.Records(c)
 }

@@ -4,8 +4,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store"
 )
 
 // records holds what is counted for the records of each source and project.
@@ -49,7 +49,7 @@ func newRecords(make promauto.Factory, cfg Config) records {
 
 // Records counts what became of the records of a request. Sources and projects that Config does not name are not
 // counted.
-func (m *Metrics) Records(c intake.Count) {
+func (m *Metrics) Records(c store.Count) {
 	of, ok := m.records[origin{c.Source, c.Project}]
 	if !ok {
 		return

@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/wire/bitville"
 )
 
 const (
@@ -111,9 +112,9 @@ func (d *decoder) decode(s signed, now time.Time) (rec record.Record, rejected [
 	if err != nil {
 		return rec, nil, fmt.Errorf("%w: gzip: %w", Invalid, err)
 	}
-	batch, err := record.Decoder{Source: s.source, Project: s.project, Retention: d.retention, Now: now}.Decode(text, record.JSON)
-	if _, foreign := errors.AsType[*record.ProjectError](err); foreign {
-		return rec, nil, ForeignProject
+	batch, err := bitville.Wire{Source: s.source}.Decode(text, bitville.JSON, record.Rules{Project: s.project, Now: now, Retention: d.retention})
+	if _, ok := errors.AsType[*bitville.ProjectError](err); ok {
+		return rec, nil, WrongProject
 	}
 	switch {
 	case err != nil:

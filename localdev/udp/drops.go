@@ -17,7 +17,7 @@ const (
 	UnknownProject Reason = "unknown_project" // there is no key for it
 	Clock          Reason = "clock"           // the time is more than a minute off
 	BadMAC         Reason = "bad_mac"         // no key of the project makes this MAC
-	ForeignProject Reason = "foreign_project" // the record names another project than the first line
+	WrongProject   Reason = "foreign_project" // the record names another project than the first line
 	Invalid        Reason = "invalid"         // not JSON, not one record, or against its rules
 	QueueFull      Reason = "queue_full"      // the store did not keep up
 	NotStored      Reason = "store"           // it refused until the process ended
@@ -25,7 +25,7 @@ const (
 
 // Reasons returns all reasons.
 func Reasons() []Reason {
-	return []Reason{Kernel, Malformed, UnknownProject, Clock, BadMAC, ForeignProject, Invalid, QueueFull, NotStored}
+	return []Reason{Kernel, Malformed, UnknownProject, Clock, BadMAC, WrongProject, Invalid, QueueFull, NotStored}
 }
 
 func (r Reason) Error() string { return string(r) }

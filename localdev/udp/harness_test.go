@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 )
@@ -29,7 +28,7 @@ const (
 )
 
 // config is what tests start from: two projects, one of them with two keys.
-func config(store intake.Store) Config {
+func config(store Store) Config {
 	return Config{
 		Addr: "127.0.0.1:0",
 		Keys: []auth.Key{{Project: "my_shop", Secret: oldKey}, {Project: "my_shop", Secret: newKey}, {Project: "blog", Secret: blogKey}, {Project: "my old site", Secret: blogKey + "-old"}},
@@ -60,7 +59,7 @@ func watched(cfg *Config) *outcome {
 		defer o.mu.Unlock()
 		o.dropped[reason] += n
 	}
-	cfg.Count = func(c intake.Count) {
+	cfg.Count = func(c store.Count) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		from := origin{c.Source, c.Project}

@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store"
 )
 
 // The queue holds what comes while a transaction is under way, or while the store refuses: a second and more of
@@ -14,7 +14,7 @@ import (
 const (
 	maxQueued      = 8192
 	maxQueuedBytes = 16 << 20 // of records that are queued or being stored
-	recordBytes    = 512      // what a record takes beside its content
+	recordBytes    = 512      // what a record takes without its content
 
 	maxBatch      = 256     // records of one insert
 	maxBatchBytes = 4 << 20 // of one insert
@@ -90,7 +90,7 @@ func (r *Receiver) insert(ctx context.Context, from origin, records []record.Rec
 		cancel()
 		if err == nil {
 			if r.cfg.Count != nil {
-				r.cfg.Count(intake.Count{Source: from.source, Project: from.project, Stored: stored})
+				r.cfg.Count(store.Count{Source: from.source, Project: from.project, Stored: stored})
 			}
 			return
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
@@ -19,7 +18,7 @@ import (
 
 // moody is a store that refuses, or does not answer, while it is in the mood.
 type moody struct {
-	intake.Store   // nil: one that takes everything
+	Store          // nil: one that takes everything
 	refuses, hangs atomic.Bool
 	tries          atomic.Int64
 }

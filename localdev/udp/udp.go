@@ -24,8 +24,9 @@ import (
 	"time"
 
 	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/wire/bitville"
 )
 
 const (
@@ -37,18 +38,24 @@ const (
 	kernelEvery          = time.Second            // between looks at the kernel's count
 )
 
+// Store is where records go. Insert returns once they are committed; its error says that they may not be, and that
+// storing them again is safe.
+type Store interface {
+	Insert(ctx context.Context, records []record.Record) (store.Result, error)
+}
+
 // Config is what a Receiver needs.
 type Config struct {
 	Addr      string                   // host:port
 	Keys      []auth.Key               // of all projects
 	Sources   map[string]record.Source // by their names in a datagram
 	Retention time.Duration            // older records are dropped
-	Store     intake.Store
+	Store     Store
 	Log       *slog.Logger
 	Now       func() time.Time
 
-	Drop  func(Reason, int)  // told of dropped datagrams, for metrics; may be nil
-	Count func(intake.Count) // told what became of records, for metrics; may be nil
+	Drop  func(Reason, int) // told of dropped datagrams, for metrics; may be nil
+	Count func(store.Count) // told what became of records, for metrics; may be nil
 
 	LogEvery      time.Duration // between lines on drops, while there are any; a minute when it is 0
 	ReceiveBuffer int           // bytes of datagrams that the kernel is asked to hold; 4 MiB when it is 0
@@ -143,10 +150,10 @@ func (r *Receiver) receive(datagram []byte, from net.Addr) {
 		return
 	}
 	attrs := []slog.Attr{slog.String("from", from.String())}
-	if syntax, ok := errors.AsType[*record.SyntaxError](err); ok {
-		attrs = append(attrs, slog.String("reason", string(reason)), slog.Int("offset", syntax.Offset), slog.String("message", syntax.Message))
+	if syntax, ok := errors.AsType[*bitville.SyntaxError](err); ok {
+		attrs = append(append(attrs, slog.String("reason", string(reason))), syntax.Attrs()...)
 	} else if len(rejected) > 0 {
-		attrs = append(append(attrs, slog.String("reason", string(reason))), intake.Logged(rejected[0])...)
+		attrs = append(append(attrs, slog.String("reason", string(reason))), rejected[0].Attrs()...)
 	} else {
 		attrs = append(attrs, slog.String("reason", err.Error()))
 	}
@@ -162,7 +169,7 @@ func (r *Receiver) take(datagram []byte) ([]record.Rejection, error) {
 	}
 	rec, rejected, err := r.decoder.decode(signed, now)
 	if len(rejected) > 0 && r.cfg.Count != nil {
-		r.cfg.Count(intake.Count{Source: signed.source.ID, Project: signed.project, Rejected: rejected})
+		r.cfg.Count(store.Count{Source: signed.source.ID, Project: signed.project, Rejected: rejected})
 	}
 	if err != nil {
 		return rejected, err

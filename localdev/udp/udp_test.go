@@ -136,8 +136,8 @@ func TestDropped(t *testing.T) {
 		{"MAC over the line feed too", php + " " + fmt.Sprintf("%x", hmacOf(newKey, php+" \n"+good)) + "\n" + good, BadMAC},
 		{"forged bomb", sign("forged", php, strings.Repeat(megabyte, 60)), BadMAC},
 
-		{"another project in the record", sign(newKey, php, text("blog", 1)), ForeignProject},
-		{"another project in a list", sign(newKey, php, "["+text("blog", 1)+"]"), ForeignProject},
+		{"another project in the record", sign(newKey, php, text("blog", 1)), WrongProject},
+		{"another project in a list", sign(newKey, php, "["+text("blog", 1)+"]"), WrongProject},
 
 		{"no body", sign(newKey, php, ""), Invalid},
 		{"blank body", sign(newKey, php, " \n"), Invalid},

@@ -51,14 +51,19 @@ func NewKeys(keys []Key) *Keys {
 	return &Keys{digests: digests}
 }
 
-// Project returns the project that a request's bearer key is for. The error is ErrNoKey or ErrUnknownKey.
-// How long it takes tells nothing of the keys: each is compared, in constant time.
-func (k *Keys) Project(r *http.Request) (string, error) {
+// Bearer returns the key that a request has in the header "Authorization: Bearer <key>". The error is ErrNoKey.
+func Bearer(r *http.Request) (key string, err error) {
 	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	key = strings.Trim(key, " ")
 	if !strings.EqualFold(scheme, "Bearer") || key == "" {
 		return "", ErrNoKey
 	}
+	return key, nil
+}
+
+// Project returns the project that a key is for. The error is ErrUnknownKey. How long it takes tells nothing of the keys:
+// each is compared, in constant time.
+func (k *Keys) Project(key string) (string, error) {
 	sum := sha256.Sum256([]byte(key))
 	found := ""
 	for digest, project := range k.digests {

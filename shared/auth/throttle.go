@@ -20,7 +20,7 @@ const maxNetworks = 16_384
 // when its bucket has filled up again. While there is none such, after failures from more networks within a
 // minute than the table holds, all new ones share one bucket. So nobody gets more tries by sending from
 // elsewhere in between, and an attack from many networks gets a bucket for each of 16,384 and one more, at the most.
-// A stranger who fails meanwhile may have to wait without having earned it; a good key never has to, for
+// Another client that sends a wrong key meanwhile may have to wait without having earned it; a good key never has to, for
 // it is not counted here.
 type Throttle struct {
 	perMinute int

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/bitville/listener/shared/compression"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/web"
 )
@@ -26,25 +28,6 @@ const (
 	bodyRate     = 8 << 10 // bytes a second
 	bodyTime     = 30 * time.Second
 )
-
-// formatOf tells how records stand in the body by the Content-Type. Two of them are none, wherever lines are joined on the
-// way. A type that ends in +json is JSON, whatever it is beside (RFC 6839, section 3.1).
-func formatOf(r *http.Request) (record.Format, error) {
-	contentType, _, _ := strings.Cut(strings.Join(r.Header.Values("Content-Type"), ","), ";")
-	contentType = strings.ToLower(strings.TrimSpace(contentType))
-	switch {
-	case contentType == "", contentType == "application/json",
-		strings.HasPrefix(contentType, "application/") && strings.HasSuffix(contentType, "+json") && !strings.Contains(contentType, ","):
-		return record.JSON, nil
-	case contentType == "application/x-ndjson":
-		return record.NDJSON, nil
-	}
-	return 0, &web.Error{
-		Status: http.StatusUnsupportedMediaType,
-		Text:   "Unsupported Content-Type: send application/json (an object or an array) or application/x-ndjson (an object a line)",
-		Header: http.Header{"Accept": {"application/json, application/x-ndjson"}},
-	}
-}
 
 func tooLarge(format string, args ...any) error {
 	return &web.Error{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf(format, args...)}
@@ -61,20 +44,21 @@ type Bodies struct {
 }
 
 // NewBodies returns what reads bodies of at most max bytes on the wire. What it holds at one time is bounded: by
-// 64 MiB when max is 4 MiB, which is room for the largest body, compressed and opened, and for small ones beside it. A
+// 64 MiB when max is 4 MiB, which is room for the largest body, compressed and opened, and for small ones at the same time. A
 // body that there is no room for is answered 503.
 func NewBodies(max int64) *Bodies {
 	largest := max + record.MaxBody
-	b := &Bodies{max: max, budget: budget{size: besides + largest*forSmall/(forSmall-1)}, openers: make(chan *opener, min(runtime.GOMAXPROCS(0), maxOpeners))}
+	b := &Bodies{max: max, budget: budget{size: spare + largest*reserved/(reserved-1)}, openers: make(chan *opener, min(runtime.GOMAXPROCS(0), maxOpeners))}
 	for range cap(b.openers) {
 		b.openers <- &opener{}
 	}
 	return b
 }
 
-// read returns the decompressed body, whose bytes are in the share until it is given back. Its errors are
-// answers: 415, 413, 400, or 503 for a body that did not arrive or that there is no room for.
-func (b *Bodies) read(w *web.Response, r *http.Request, s *share) ([]byte, error) {
+// read returns the decompressed body, of at most sent bytes on the wire (0: as the settings say) and opened bytes in the
+// end. Its bytes are in the share until it is given back. Its errors are answers: 415, 413, 400, or 503 for a body that
+// did not arrive or that there is no room for.
+func (b *Bodies) read(w *web.Response, r *http.Request, sent, opened int64, s *share) ([]byte, error) {
 	encoding := encodingOf(r)
 	switch encoding {
 	case "", "gzip", "zstd":
@@ -85,17 +69,17 @@ func (b *Bodies) read(w *web.Response, r *http.Request, s *share) ([]byte, error
 			Header: http.Header{"Accept-Encoding": {"gzip, zstd"}},
 		}
 	}
-	wire, err := b.wire(w, r, s)
+	wire, err := b.wire(w, r, cmp.Or(sent, b.max), s)
 	if err != nil {
 		return nil, err
 	}
 	body := wire
 	if encoding != "" {
 		o := <-b.openers
-		body, err = o.open(encoding, wire, s)
+		body, err = o.open(encoding, wire, opened, s)
 		b.openers <- o
 		s.give(int64(cap(wire)))
-	} else if len(wire) > record.MaxBody {
+	} else if int64(len(wire)) > opened {
 		err = errOverLimit
 	}
 	switch {
@@ -110,7 +94,7 @@ func (b *Bodies) read(w *web.Response, r *http.Request, s *share) ([]byte, error
 			Cause:  err,
 		}
 	case errors.Is(err, errOverLimit), errors.Is(err, zstd.ErrDecoderSizeExceeded): // the latter when a frame announces it
-		return nil, tooLarge("The body is over %d bytes when decompressed; send fewer records at a time", record.MaxBody)
+		return nil, tooLarge("The body is over %d bytes when decompressed; send fewer records at a time", opened)
 	}
 	return nil, &web.Error{Status: http.StatusBadRequest, Text: "Invalid " + encoding + ": " + notOpened(encoding, wire), Cause: err}
 }
@@ -137,11 +121,11 @@ func encodingOf(r *http.Request) string {
 // notOpened says what a body looks like that is not what its Content-Encoding says.
 func notOpened(encoding string, wire []byte) string {
 	text := bytes.TrimLeft(bytes.TrimPrefix(wire, []byte("\ufeff")), " \t\r\n")
-	switch found := record.Compression(wire); {
+	switch found := compression.Name(wire); {
 	case len(wire) == 0:
 		return "the body is empty"
 	case found != "" && found != encoding:
-		return record.Remedy(found)
+		return compression.Remedy(found)
 	case len(text) > 0 && (text[0] == '{' || text[0] == '['):
 		return "the body is plain JSON; compress it, or leave the header Content-Encoding out"
 	case found == "":
@@ -150,15 +134,15 @@ func notOpened(encoding string, wire []byte) string {
 	return "the body is damaged, ends early, or has something behind its end"
 }
 
-// wire returns the body as it was sent.
-func (b *Bodies) wire(w *web.Response, r *http.Request, s *share) ([]byte, error) {
-	over := tooLarge("The body is over %d bytes; send fewer records at a time, or compress it", b.max)
-	if r.ContentLength > b.max {
+// wire returns the body as it was sent, of at most max bytes.
+func (b *Bodies) wire(w *web.Response, r *http.Request, max int64, s *share) ([]byte, error) {
+	over := tooLarge("The body is over %d bytes; send fewer records at a time, or compress it", max)
+	if r.ContentLength > max {
 		return nil, over
 	}
 	expect, most := r.ContentLength, r.ContentLength
 	if expect <= 0 { // 0 too: that is what a function's event says of a base64 body
-		expect, most = smallBody/8, b.max
+		expect, most = smallBody/8, max
 	}
 	in := &timedReader{Reader: r.Body, w: w, start: time.Now()}
 	body, err := readAll(in, min(expect, maxWireRead), most, s)

@@ -10,9 +10,9 @@ import (
 
 const (
 	smallBody   = 64 << 10 // bytes
-	forSmall    = 4        // one part in so many of a budget is kept for small bodies
-	besides     = 16 << 20 // bytes of a budget beside what the largest body needs
-	perRequest  = 8 << 10  // bytes that a request takes beside its body: buffers, headers, a goroutine
+	reserved    = 4        // one part in so many of a budget is kept for small bodies
+	spare       = 16 << 20 // bytes of a budget above what the largest body needs
+	perRequest  = 8 << 10  // bytes that a request takes without its body: buffers, headers, a goroutine
 	maxWireRead = 64 << 10 // bytes made ready for a body before it arrives, whatever length it announces
 )
 
@@ -42,7 +42,7 @@ type share struct {
 func (s *share) take(n int64) error {
 	limit := s.of.size
 	if s.n+n > smallBody+perRequest {
-		limit -= limit / forSmall
+		limit -= limit / reserved
 	}
 	if s.of.used.Add(n) > limit {
 		s.of.used.Add(-n)

@@ -74,8 +74,8 @@ func (r iotest) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A body opens to what was compressed, whether its size stands in it or not, in one piece or in two, and holds
-// its size; what is over the limit is refused before it is made.
+// A body opens to what was compressed, whether its size stands in it or not, in one piece or in two; what there
+// is no room for is refused before it is made.
 func TestOpen(t *testing.T) {
 	random := make([]byte, 300_000)
 	_, _ = rand.Read(random)
@@ -112,32 +112,43 @@ func TestOpen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := &opener{}
-			for _, body := range [][]byte{nil, []byte("{}"), random, bytes.Repeat([]byte("{}"), openedOnce/2), bytes.Repeat([]byte("{} "), openedOnce)} {
+			for _, body := range [][]byte{nil, []byte("{}"), random, bytes.Repeat([]byte("{}"), 1<<19), bytes.Repeat([]byte("{} "), 1<<20)} {
 				s := share{of: &budget{size: 64 << 20}}
-				got, err := o.open(c.encoding, c.encode(t, body), &s)
+				got, err := o.open(c.encoding, c.encode(t, body), record.MaxBody, &s)
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(body, got), "%d bytes", len(body))
 				require.EqualValues(t, cap(got), s.n)
-				if len(body) > openedOnce {
-					require.EqualValues(t, len(body)+1, s.n, "no more than it needs")
+				if name == "gzip" {
+					require.EqualValues(t, len(body)+1, s.n, "a body that says its size takes no more than it needs")
 				}
 			}
 			s := share{of: &budget{size: 2 << 20}}
-			_, err := o.open(c.encoding, c.encode(t, make([]byte, 4<<20)), &s)
+			_, err := o.open(c.encoding, c.encode(t, make([]byte, 4<<20)), record.MaxBody, &s)
 			require.ErrorIs(t, err, errBusy)
 		})
 	}
 }
 
-// A bomb is known for one with little memory; and what is just within the limit is none.
+// A bomb takes no more than the largest body.
 func TestOpenBomb(t *testing.T) {
-	s := share{of: &budget{size: 64 << 20}}
-	body, err := (&opener{}).open("gzip", gzipped(t, make([]byte, record.MaxBody)), &s)
-	require.NoError(t, err)
-	require.Len(t, body, record.MaxBody)
-	s = share{of: &budget{size: 2 << 20}}
-	_, err = (&opener{}).open("gzip", gzipped(t, make([]byte, record.MaxBody+1)), &s)
-	require.ErrorIs(t, err, errOverLimit)
+	for _, c := range []struct {
+		size int
+		err  error
+	}{{record.MaxBody, nil}, {record.MaxBody + 1, errOverLimit}, {2 * record.MaxBody, errOverLimit}} {
+		for _, announced := range []bool{true, false} {
+			wire := gzipped(t, make([]byte, c.size))
+			if !announced {
+				wire = append(wire, gzipped(t, nil)...)
+			}
+			s := share{of: &budget{size: 64 << 20}}
+			body, err := (&opener{}).open("gzip", wire, record.MaxBody, &s)
+			require.ErrorIs(t, err, c.err)
+			require.LessOrEqual(t, s.n, int64(record.MaxBody+1))
+			if err == nil {
+				require.Len(t, body, c.size)
+			}
+		}
+	}
 }
 
 // A trailer that lies about the size costs nothing, and is not believed.
@@ -145,9 +156,9 @@ func TestOpenLies(t *testing.T) {
 	small := gzipped(t, []byte("{}"))
 	copy(small[len(small)-4:], "\xff\xff\xff\xff")
 	s := share{of: &budget{size: 64 << 20}}
-	_, err := (&opener{}).open("gzip", small, &s)
+	_, err := (&opener{}).open("gzip", small, record.MaxBody, &s)
 	require.ErrorIs(t, err, klauspost.ErrChecksum)
-	require.LessOrEqual(t, s.n, int64(len(small)*maxGzipRatio+1))
+	require.LessOrEqual(t, s.n, int64(len(small)*maxRatio+1))
 }
 
 func gzipped(t testing.TB, body []byte) []byte {

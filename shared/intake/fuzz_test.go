@@ -30,7 +30,7 @@ func FuzzOpen(f *testing.F) {
 			f.Add(zstandard, pressed(f, zstandard, []byte(body+body)), false, uint16(0), byte(0), uint32(100))
 		}
 		f.Add(zstandard, append(pressed(f, zstandard, []byte("[]")), "\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\xffname"...), false, uint16(0), byte(0), uint32(100)) // ends in the next header
-		f.Add(zstandard, pressed(f, zstandard, make([]byte, openedOnce+1)), false, uint16(0), byte(0), uint32(2<<20))
+		f.Add(zstandard, pressed(f, zstandard, make([]byte, 1<<20+1)), false, uint16(0), byte(0), uint32(2<<20))
 	}
 	b := NewBodies(4 << 20) // one for all, for what it keeps between two bodies must change nothing
 	f.Fuzz(func(t *testing.T, zstandard bool, wire []byte, compress bool, at uint16, flip byte, room uint32) {
@@ -50,7 +50,7 @@ func FuzzOpen(f *testing.F) {
 func TestOpenAboutTheLimit(t *testing.T) {
 	b := NewBodies(4 << 20)
 	for _, zstandard := range []bool{false, true} {
-		for _, size := range []int{openedOnce, record.MaxBody, record.MaxBody + 1} {
+		for _, size := range []int{1 << 20, record.MaxBody, record.MaxBody + 1} {
 			requireOpened(t, b, zstandard, pressed(t, zstandard, make([]byte, size)), 16<<20)
 		}
 	}
@@ -100,7 +100,7 @@ func readWithin(t *testing.T, b *Bodies, encoding string, wire []byte) (body []b
 	}()
 	r := httptest.NewRequest("POST", "/ingest/php", bytes.NewReader(wire))
 	r.Header.Set("Content-Encoding", encoding)
-	body, err := b.read(&web.Response{}, r, &s)
+	body, err := b.read(&web.Response{}, r, 0, record.MaxBody, &s)
 	require.Equal(t, s.n, b.budget.used.Load())
 	if err != nil {
 		var answer *web.Error

@@ -1,6 +1,6 @@
-// Package intake is the handler that the ingest functions share: it authenticates a request, reads and
-// decodes its body, stores the valid records and says what became of each. What makes one function
-// different from another is its path and its record.Source.
+// Package intake is the handler that the ingest functions share: it authenticates a request, reads and decodes its body,
+// stores the valid records and says what became of each. What makes one function different from another is its path and
+// its Wire.
 package intake
 
 import (
@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -23,9 +22,13 @@ import (
 // storeTimeout is how long a request waits for its transaction before it is told to come again.
 const storeTimeout = 10 * time.Second
 
-// Store is where records go. Insert returns once they are committed; its error says that they may not be,
-// and that sending them again is safe.
+// Store is where records go. Its errors are *store.Unavailable.
 type Store interface {
+	// Admit tells at once whether Insert would have room. It is asked once a request, before the body is read.
+	Admit() error
+
+	// Insert returns once the records are committed. An error says that they may not be, and that sending them again is
+	// safe.
 	Insert(ctx context.Context, records []record.Record) (store.Result, error)
 }
 
@@ -37,33 +40,17 @@ type Config struct {
 	Now       func() time.Time
 	Retention time.Duration    // older records are refused
 	Bodies    *Bodies          // shared by the handlers of a process
-	Admit     func() error     // asked before a body is read: why the store would refuse it now; may be nil
 	Throttle  *auth.Throttle   // of wrong keys
 	Proxies   clientip.Proxies // that tell whom they forward for
 
 	Observe func(web.Observation) // told of each request, for metrics; may be nil
-	Count   func(Count)           // told what became of the records of each request, for metrics; may be nil
-}
-
-// Count says what became of the records of one request.
-type Count struct {
-	Source   string // record.Source.ID
-	Project  string
-	Stored   store.Result
-	Rejected []record.Rejection
-}
-
-// answer is what a 200 says.
-type answer struct {
-	Accepted   int                `json:"accepted"`
-	Duplicates int                `json:"duplicates"`
-	Rejected   []record.Rejection `json:"rejected"`
+	Count   func(store.Count)     // told what became of the records of each request, for metrics; may be nil
 }
 
 // New returns the handler of one ingest function. It answers POST on path, and on "/", which is where a
 // function URL of its own is called.
-func New(path string, source record.Source, cfg Config) http.Handler {
-	h := handler{Config: cfg, source: source}
+func New(path string, wire Wire, cfg Config) http.Handler {
+	h := handler{cfg, wire}
 	return web.New(web.Config{Log: cfg.Log, Observe: cfg.Observe}, web.Routes{
 		"POST " + path: h.serve,
 		"POST /":       h.serve,
@@ -72,148 +59,116 @@ func New(path string, source record.Source, cfg Config) http.Handler {
 
 type handler struct {
 	Config
-	source record.Source
+	wire Wire
 }
 
+// serve takes a request's records and answers it. What the request holds in memory is counted from here: the body until
+// it is stored or refused, and then the answer until it is written.
 func (h *handler) serve(w *web.Response, r *http.Request) error {
-	client := clientip.Of(r, h.Proxies)
-	if len(h.Proxies) > 0 {
-		w.Log(slog.String("client", client.String()))
-	}
-	project, err := h.Keys.Project(r)
-	if err != nil {
-		return h.stranger(client, err)
-	}
-	w.Log(slog.String("project", project))
-	format, err := formatOf(r)
-	if err != nil {
-		return err
-	}
-	if h.Admit != nil {
-		if err := h.Admit(); err != nil {
-			return unavailable(err)
-		}
-	}
 	held := share{of: &h.Bodies.budget}
 	w.After(held.giveAll)
-	received, err := h.receive(w, r, record.Decoder{
-		Source:    h.source,
-		Project:   project,
-		Retention: h.Retention,
-		Now:       h.Now(),
-	}, format, &held)
+	batch, result, err := h.receive(w, r, &held)
 	if err != nil {
-		return err
+		held.giveAll()
+		return h.wire.Refused(w, r, err)
 	}
-	return w.JSON(http.StatusOK, received)
+	held.give(held.n - sizeOf(batch.Rejected))
+	return h.wire.Stored(w, r, batch, result)
 }
 
-// receive reads, decodes and stores the records of a request. What it leaves in the share is the answer's.
-func (h *handler) receive(w *web.Response, r *http.Request, d record.Decoder, format record.Format, held *share) (_ answer, err error) {
-	var answerBytes int64
-	defer func() { held.give(held.n - answerBytes) }()
-	if err := held.take(perRequest); err != nil {
-		return answer{}, err
-	}
-	body, err := h.Bodies.read(w, r, held)
+// receive reads, decodes and stores the records of a request. An error says that none of them is known to be stored.
+func (h *handler) receive(w *web.Response, r *http.Request, held *share) (batch record.Batch, result store.Result, err error) {
+	project, err := h.authenticate(w, r)
 	if err != nil {
-		return answer{}, err
+		return batch, result, err
 	}
-	batch, err := d.Decode(body, format)
+	w.Log(slog.String("project", project))
+	contentType := contentType(r)
+	if err := h.wire.Accepts(contentType); err != nil {
+		return batch, result, err
+	}
+	if err := h.Store.Admit(); err != nil {
+		return batch, result, unavailable(err)
+	}
+	if err := held.take(perRequest); err != nil {
+		return batch, result, err
+	}
+	sent, opened := h.wire.Limits()
+	body, err := h.Bodies.read(w, r, sent, opened, held)
+	if err != nil {
+		return batch, result, err
+	}
+	batch, err = h.wire.Decode(body, contentType, record.Rules{Project: project, Now: h.Now(), Retention: h.Retention})
 	if err != nil {
 		h.logRefusal(w, r, err)
-		return answer{}, refusal(err, d.Project)
+		return batch, result, err
 	}
 	h.logRejected(w, r, batch.Rejected)
 	if err := held.take(sizeOf(batch.Rejected)); err != nil {
-		return answer{}, err
+		return batch, result, err
 	}
-	answerBytes = sizeOf(batch.Rejected)
-	var result store.Result
 	if len(batch.Records) > 0 {
 		// A client that hangs up does not take back what it sent.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), web.TimeLeft(r.Context(), storeTimeout))
 		defer cancel()
 		if result, err = h.Store.Insert(ctx, batch.Records); err != nil {
-			answerBytes = 0
-			return answer{}, unavailable(err)
+			return batch, result, unavailable(err)
 		}
 	}
 	if h.Count != nil {
-		h.Count(Count{d.Source.ID, d.Project, result, batch.Rejected})
+		h.Count(store.Count{Source: h.wire.Name(), Project: project, Stored: result, Rejected: batch.Rejected})
 	}
 	w.Log(slog.Int("accepted", result.Accepted), slog.Int("duplicates", result.Duplicates), slog.Int("rejected", len(batch.Rejected)))
-	if len(batch.Records) == 0 && len(batch.Rejected) > 0 {
-		return answer{}, invalid(batch)
-	}
-	if batch.Rejected == nil {
-		batch.Rejected = []record.Rejection{} // [] and not null
-	}
-	return answer{result.Accepted, result.Duplicates, batch.Rejected}, nil
+	return batch, result, nil
 }
 
-// stranger answers a request without a key that the listener has. An address from which many came is told to
-// wait, before it can try more; a good key is never asked to, for others may be behind the same address.
-func (h *handler) stranger(client netip.Addr, why error) error {
+// authenticate returns the project of the request's key. An address from which many wrong keys came is told to wait,
+// before it can try more; a good key is never asked to, for others may be behind the same address.
+func (h *handler) authenticate(w *web.Response, r *http.Request) (project string, err error) {
+	client := clientip.Of(r, h.Proxies)
+	if len(h.Proxies) > 0 {
+		w.Log(slog.String("client", client.String()))
+	}
+	key, err := h.wire.Key(r)
+	if err == nil {
+		project, err = h.Keys.Project(key)
+	}
+	if err == nil {
+		return project, nil
+	}
 	if wait := h.Throttle.Fail(clientip.Network(client)); wait > 0 {
-		return &web.Error{
+		return "", &web.Error{
 			Status: http.StatusTooManyRequests,
 			Text:   "Too many requests without a valid API key from this address; set the right key, and wait",
 			Header: http.Header{"Retry-After": {web.RetryAfter(wait)}},
-			Cause:  fmt.Errorf("%w, from %s", why, client),
+			Cause:  fmt.Errorf("%w, from %s", err, client),
 		}
 	}
-	text := why.Error()
-	return &web.Error{
+	text := err.Error()
+	return "", &web.Error{
 		Status: http.StatusUnauthorized,
 		Text:   strings.ToUpper(text[:1]) + text[1:],
 		Header: http.Header{"Www-Authenticate": {"Bearer"}},
 	}
 }
 
+// contentType returns the media type of the body. Two of them are none, wherever lines are joined on the way.
+func contentType(r *http.Request) string {
+	mediaType, _, _ := strings.Cut(strings.Join(r.Header.Values("Content-Type"), ","), ";")
+	return strings.ToLower(strings.TrimSpace(mediaType))
+}
+
 // sizeOf estimates the bytes that an answer takes that lists rejected records, encoded too: a few bytes of each
 // bad record can make many of them.
 func sizeOf(rejected []record.Rejection) (n int64) {
-	const beside = 64 // what a detail and its JSON have beside their texts
+	const overhead = 64 // of a detail and its JSON around their texts
 	for i := range rejected {
-		n += beside
+		n += overhead
 		for _, d := range rejected[i].Details {
-			n += beside + 3*int64(len(d.Path)+len(d.Message))
+			n += overhead + 3*int64(len(d.Path)+len(d.Message))
 		}
 	}
 	return n
-}
-
-// refusal answers a body that cannot be read as a whole, or that is for another project.
-func refusal(err error, project string) error {
-	if syntax, ok := errors.AsType[*record.SyntaxError](err); ok {
-		return &web.Error{
-			Status: http.StatusBadRequest,
-			Text:   "Invalid JSON",
-			Fields: map[string]any{"offset": syntax.Offset, "message": syntax.Message},
-			Cause:  err,
-		}
-	}
-	if foreign, ok := errors.AsType[*record.ProjectError](err); ok {
-		return &web.Error{
-			Status: http.StatusForbidden,
-			Text:   fmt.Sprintf("The key is for project %s, and record %d names another; nothing was stored", project, foreign.Index),
-			Cause:  err,
-		}
-	}
-	if errors.Is(err, record.ErrTooManyRecords) {
-		return tooLarge("The body holds more than %d records; send fewer at a time", record.MaxRecords)
-	}
-	return err
-}
-
-// invalid answers a body of which no record is valid.
-func invalid(batch record.Batch) error {
-	fields := map[string]any{"rejected": batch.Rejected}
-	if batch.Single {
-		fields = map[string]any{"details": batch.Rejected[0].Details}
-	}
-	return &web.Error{Status: http.StatusBadRequest, Text: "Validation failed", Fields: fields}
 }
 
 func unavailable(err error) error {

@@ -21,6 +21,7 @@ import (
 	"github.com/bitville/listener/shared/clientip"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/wire/bitville"
 )
 
 const key = "shop-key-0123456789"
@@ -32,6 +33,8 @@ func (s heldStore) Insert(_ context.Context, records []record.Record) (store.Res
 	<-s.held
 	return store.Result{Accepted: len(records)}, nil
 }
+
+func (heldStore) Admit() error { return nil }
 
 // at once.
 func released() heldStore {
@@ -53,7 +56,7 @@ func newHandler(s Store, change func(*Config)) (http.Handler, *Config) {
 	if change != nil {
 		change(&cfg)
 	}
-	return New("/ingest/php", record.Source{ID: "php_agent", NameField: "request_uri", MaxNameBytes: 8192}, cfg), &cfg
+	return New("/ingest/php", bitville.Wire{Source: record.Source{ID: "php_agent", NameField: "request_uri", MaxNameBytes: 8192}}, cfg), &cfg
 }
 
 // bodies reads bodies within a budget.
@@ -136,7 +139,7 @@ func TestBudgetComesBack(t *testing.T) {
 		"stored":    {profile(1, 100), nil, 200},
 		"not JSON":  {"{", nil, 400},
 		"not gzip":  {"{", []string{"Content-Encoding", "gzip"}, 400},
-		"foreign":   {strings.Replace(profile(1, 1), "shop", "other", 1), nil, 403},
+		"other":     {strings.Replace(profile(1, 1), "shop", "other", 1), nil, 403},
 		"too large": {strings.Repeat(" ", 5<<20), nil, 413},
 		"bad":       {"{}", nil, 400},
 		"gzip":      {string(gzipped(t, []byte(profile(1, 100_000)))), []string{"Content-Encoding", "gzip"}, 200},
@@ -208,9 +211,7 @@ func TestHeadersTwice(t *testing.T) {
 
 // A store that would refuse is asked before the body is read.
 func TestAdmit(t *testing.T) {
-	h, _ := newHandler(released(), func(c *Config) {
-		c.Admit = func() error { return &store.Unavailable{Reason: "the queue is full", RetryAfter: 2 * time.Second} }
-	})
+	h, _ := newHandler(fullStore{released()}, nil)
 	r := httptest.NewRequest("POST", "/ingest/php", io.NopCloser(unread{t}))
 	r.Header.Set("Authorization", "Bearer "+key)
 	w := httptest.NewRecorder()
@@ -218,6 +219,12 @@ func TestAdmit(t *testing.T) {
 	require.Equal(t, 503, w.Code)
 	require.Equal(t, "2", w.Header().Get("Retry-After"))
 	require.JSONEq(t, `{"error":"Not stored: the queue is full; send the same body again later"}`, w.Body.String())
+}
+
+type fullStore struct{ Store }
+
+func (fullStore) Admit() error {
+	return &store.Unavailable{Reason: "the queue is full", RetryAfter: 2 * time.Second}
 }
 
 type unread struct{ t *testing.T }

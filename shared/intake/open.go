@@ -3,20 +3,16 @@ package intake
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-
-	"github.com/bitville/listener/shared/record"
 )
 
 const (
 	maxOpeners    = 4       // a decompressor may hold a window and more
 	maxZstdWindow = 8 << 20 // bytes of history that a zstd frame may ask for: what RFC 8878 asks decoders to give
-	openedOnce    = 1 << 20 // bytes; a body that opens to more is opened twice, first to learn to how many
-	maxGzipRatio  = 1032    // deflate's limit: what a trailer says beyond it is a lie
+	maxRatio      = 1032    // deflate's limit; what a body says of its size is not believed beyond it
 )
 
 // opener decompresses bodies, one at a time. It keeps its decompressors.
@@ -25,33 +21,14 @@ type opener struct {
 	zstd *zstd.Decoder
 }
 
-// open returns the decompressed body, whose bytes it takes from the share. Nothing large is made for a body
-// before it is known how large it is, so that one that opens to gigabytes costs no more than a small one.
-func (o *opener) open(encoding string, wire []byte, s *share) ([]byte, error) {
+// open returns the decompressed body, of at most max bytes, which it takes from the share as the body grows. What the body
+// says of its own size is where it begins, as far as that can be true.
+func (o *opener) open(encoding string, wire []byte, max int64, s *share) ([]byte, error) {
 	r, err := o.reader(encoding, wire)
 	if err != nil {
 		return nil, err
 	}
-	before := s.n
-	body, err := readAll(r, guess(encoding, wire), openedOnce, s)
-	if !errors.Is(err, errOverLimit) {
-		return body, err
-	}
-	s.give(s.n - before)
-	if r, err = o.reader(encoding, wire); err != nil {
-		return nil, err
-	}
-	n, err := io.Copy(io.Discard, io.LimitReader(r, record.MaxBody+1))
-	if err != nil {
-		return nil, err
-	}
-	if n > record.MaxBody {
-		return nil, errOverLimit
-	}
-	if r, err = o.reader(encoding, wire); err != nil {
-		return nil, err
-	}
-	return readAll(r, n, n, s)
+	return readAll(r, guess(encoding, wire), max, s)
 }
 
 func (o *opener) reader(encoding string, wire []byte) (r io.Reader, err error) {
@@ -93,9 +70,9 @@ func (m *members) next() error {
 	return err
 }
 
-// guess tells how many bytes a small body opens to, as far as it says so itself.
+// guess tells how many bytes a body opens to, as far as it says so itself.
 func guess(encoding string, wire []byte) int64 {
-	most := min(int64(len(wire))*maxGzipRatio, openedOnce)
+	most := int64(len(wire)) * maxRatio
 	if encoding == "gzip" && len(wire) >= 4 {
 		return min(int64(binary.LittleEndian.Uint32(wire[len(wire)-4:])), most)
 	}

@@ -7,11 +7,11 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// digest hashes the whole content of a record, extra fields included: 64 bits that tell, under one
-// correlation id, a retry from another record. Each field goes in behind its length, so that no two
+// Seal sets the digest. The digest hashes the whole content of the record, extra fields included: 64 bits that tell,
+// under one correlation id, a retry from another record. Each field goes in behind its length, so that no two
 // records run together into the same bytes. It need not resist forgery: whoever could forge a collision
 // must know the correlation id and the record that it is to displace.
-func digest(r *Record) int64 {
+func (r *Record) Seal() {
 	var h xxhash.Digest
 	h.Reset()
 	var word [8]byte
@@ -33,5 +33,5 @@ func digest(r *Record) int64 {
 	} else {
 		number(math.Float64bits(*r.DurationMS))
 	}
-	return int64(h.Sum64())
+	r.Digest = int64(h.Sum64())
 }

@@ -48,6 +48,14 @@ type Result struct {
 	Duplicates int // stored before: the same record under the same correlation id
 }
 
+// Count says what became of the records of one request or datagram, for metrics.
+type Count struct {
+	Source   string // what they are counted under: record.Source.ID
+	Project  string
+	Stored   Result
+	Rejected []record.Rejection
+}
+
 // Unavailable is the error of a store that cannot take a record now. Nothing of the insert may be counted
 // on, and sending it again is safe: what was stored all the same is then a duplicate.
 type Unavailable struct {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/wire/bitville"
 )
 
 // Fuzz is a fuzz test of a store: a record that is accepted is read back as encoding/json reads what was sent, the payload
@@ -21,9 +22,8 @@ func Fuzz(f *testing.F, s store.Store) {
 		f.Add(`"/"`, payload, `"k\u0041":{"b":-9007199254740993}, "" : "\udfff"`, uint8(100))
 	}
 	now, n := time.Now(), 0
-	decoder := record.Decoder{
-		Source: record.Source{ID: "php_agent", NameField: "request_uri", MaxNameBytes: 8192}, Project: "shop", Retention: time.Hour, Now: now,
-	}
+	wire := bitville.Wire{Source: record.Source{ID: "php_agent", NameField: "request_uri", MaxNameBytes: 8192}}
+	rules := record.Rules{Project: "shop", Now: now, Retention: time.Hour}
 	// A payload that stands there so many times is long enough to be compressed.
 	f.Fuzz(func(t *testing.T, name, payload, extra string, times uint8) {
 		if times > 0 {
@@ -35,7 +35,7 @@ func Fuzz(f *testing.F, s store.Store) {
 		if extra != "" {
 			body += "," + extra
 		}
-		batch, err := decoder.Decode([]byte(body+"}"), record.JSON)
+		batch, err := wire.Decode([]byte(body+"}"), bitville.JSON, rules)
 		if err != nil || len(batch.Records) != 1 {
 			return
 		}

@@ -1,8 +1,10 @@
-package record
+package bitville
 
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/bitville/listener/shared/record"
 )
 
 // The fields of the contract, in the order in which their problems are told.
@@ -23,7 +25,7 @@ type fields struct {
 	value   [contractFields][]byte // the raw JSON of each, nil when missing
 	depth   [contractFields]int
 	repeats [contractFields]bool
-	other   []member // at most MaxAttributes of them: there is no record with more
+	other   []member // at most maxAttributes of them: there is no record with more
 	others  int      // how many there are
 	size    int      // bytes of the record's JSON
 }
@@ -79,7 +81,7 @@ func (f *fields) add(m member, nameField string) {
 	n := contractField(m.name, nameField)
 	switch {
 	case n == contractFields:
-		if f.others++; f.others <= MaxAttributes {
+		if f.others++; f.others <= maxAttributes {
 			f.other = append(f.other, m)
 		}
 	case f.value[n] != nil:
@@ -150,7 +152,7 @@ func kind(first byte) string {
 	return "a number"
 }
 
-// tooDeep says that a value nests deeper than MaxDepth.
+// tooDeep says that a value nests deeper than record.MaxDepth.
 func tooDeep(depth int) string {
-	return fmt.Sprintf("is nested %d deep; at most %d", depth, MaxDepth)
+	return fmt.Sprintf("is nested %d deep; at most %d", depth, record.MaxDepth)
 }

@@ -1,6 +1,4 @@
-package record
-
-import "strings"
+package bitville
 
 // instead is what to send in place of a value of another type, in words that follow what is wrong with it.
 func instead(field int, v []byte) string {
@@ -43,29 +41,4 @@ func noRecord(v []byte) string {
 		return "; an array of records is the whole of an application/json body"
 	}
 	return "; send the record itself"
-}
-
-// almostID says which part of a text to send, where that can be told.
-func almostID(text string) string {
-	hex := func(s string) bool {
-		for i := range len(s) {
-			if !isHex(s[i]) {
-				return false
-			}
-		}
-		return true
-	}
-	trimmed := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(strings.Trim(text, " \t\r\n"), "urn:uuid:"), "{"), "}")
-	parts := strings.Split(clip(text), "-")
-	switch _, ok := CorrelationID(trimmed); {
-	case ok:
-		return "; send it without what stands around it"
-	case len(parts) >= 3 && len(parts[0]) == 2 && len(parts[1]) == 32 && hex(parts[1]):
-		return "; it is a whole traceparent: send its second part"
-	case len(parts) >= 2 && len(parts[0]) == 32 && hex(parts[0]):
-		return "; it is a trace id with more behind it: send its first part"
-	case len(text) == 16 && hex(text):
-		return "; it is a span id, or half a trace id: send the whole trace id"
-	}
-	return ""
 }

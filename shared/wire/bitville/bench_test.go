@@ -1,4 +1,4 @@
-package record
+package bitville
 
 import (
 	"compress/gzip"
@@ -14,7 +14,7 @@ import (
 // its decompression.
 func BenchmarkDecode(b *testing.B) {
 	read := func(name string) []byte {
-		f, err := os.Open("../../testdata/payloads/" + name)
+		f, err := os.Open("../../../testdata/payloads/" + name)
 		require.NoError(b, err)
 		defer f.Close()
 		var r io.Reader = f
@@ -31,7 +31,7 @@ func BenchmarkDecode(b *testing.B) {
 	for _, c := range []struct {
 		name   string
 		body   []byte
-		format Format
+		format string
 	}{
 		{"10KB-profile", read("php-xhprof.json"), JSON},
 		{"160KB-profile", read("php-xhprof-large.json.gz"), JSON},

@@ -1,4 +1,4 @@
-package record
+package bitville
 
 import (
 	"unicode/utf16"

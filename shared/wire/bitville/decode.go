@@ -1,22 +1,33 @@
-package record
+// Package bitville is our own wire format: records as JSON, one object, an array of objects, or an object a line. A
+// record is checked whole, so that an agent's author sees every problem of it at once, and what is free-form
+// (profiling_data, extra fields) is kept byte for byte: no number passes through a float and no text is written anew.
+package bitville
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"time"
+	"log/slog"
+
+	"github.com/bitville/listener/shared/record"
 )
 
-// Format is how records stand in a body.
-type Format int
-
-// The two formats of the wire.
+// The content types of the format.
 const (
-	JSON   Format = iota // one object, or an array of objects
-	NDJSON               // one object a line; blank lines don't count
+	JSON   = "application/json"     // one object, or an array of objects
+	NDJSON = "application/x-ndjson" // one object a line; blank lines don't count
 )
 
-// ErrTooManyRecords says that a body holds more than MaxRecords.
+const (
+	maxAttributes = 1000 // extra fields of one record
+	maxDetails    = 20   // problems listed for one record
+	maxTold       = 500  // problems told of one body; a record beyond has its first problem's path alone
+)
+
+// Wire reads the bodies of one kind of agent and writes their answers. It is an intake.Wire.
+type Wire struct{ Source record.Source }
+
+// ErrTooManyRecords says that a body holds more than record.MaxRecords.
 var ErrTooManyRecords = errors.New("too many records in one body")
 
 // SyntaxError says that a body is not JSON, or not UTF-8.
@@ -29,43 +40,48 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("invalid JSON at byte %d: %s", e.Offset, e.Message)
 }
 
+// Attrs are the error's attributes of a log line.
+func (e *SyntaxError) Attrs() []slog.Attr {
+	return []slog.Attr{slog.Int("offset", e.Offset), slog.String("message", e.Message)}
+}
+
 // ProjectError says that a record names a project that the request's key is not for.
 type ProjectError struct {
-	Index int // the record, from 0
+	Index   int    // the record, from 0
+	Project string // that the key is for
 }
 
 func (e *ProjectError) Error() string { return fmt.Sprintf("record %d names another project", e.Index) }
 
-// Decoder decodes the bodies of one source for one project.
-type Decoder struct {
-	Source    Source
-	Project   string // as the key spells it
-	Retention time.Duration
-	Now       time.Time
+// Attrs are the error's attributes of a log line.
+func (e *ProjectError) Attrs() []slog.Attr {
+	return []slog.Attr{slog.String("message", e.Error()), slog.Int("index", e.Index), slog.String("path", "project")}
 }
 
-// Decode cuts body into records and checks each of them. The error is a *SyntaxError or ErrTooManyRecords
-// when the body cannot be read as a whole, and a *ProjectError when a record names another project, which
-// counts for more than whatever else is wrong with single records.
-func (d Decoder) Decode(body []byte, format Format) (Batch, error) {
-	p := parser{Decoder: d}
+// Decode cuts a body into records and checks each of them. The content type is NDJSON, or any other for JSON. The error
+// is a *SyntaxError or ErrTooManyRecords when the body cannot be read as a whole, and a *ProjectError when a record
+// names another project, which counts for more than whatever else is wrong with single records.
+func (w Wire) Decode(body []byte, contentType string, rules record.Rules) (record.Batch, error) {
+	p := parser{source: w.Source, rules: rules}
 	var err error
-	if format == NDJSON {
+	if contentType == NDJSON {
 		err = p.lines(body)
 	} else {
 		err = p.document(body)
 	}
-	if err == nil && p.foreign != nil {
-		err = p.foreign
+	if err == nil && p.wrongProject != nil {
+		err = p.wrongProject
 	}
 	return p.batch, err
 }
 
+// parser reads one body.
 type parser struct {
-	Decoder
-	batch   Batch
-	foreign *ProjectError
-	told    int // problems, of all records
+	source       record.Source
+	rules        record.Rules
+	batch        record.Batch
+	wrongProject *ProjectError // of the first record that names another project
+	told         int           // problems, of all records
 }
 
 func (p *parser) document(body []byte) error {
@@ -119,7 +135,7 @@ func (p *parser) array(text []byte, i int) (end int, err error) {
 
 // element scans and checks the record that starts at i.
 func (p *parser) element(text []byte, i int) (end int, err error) {
-	f, end, ok := scanFields(text, i, p.Source.NameField)
+	f, end, ok := scanFields(text, i, p.source.NameField)
 	if !ok {
 		return end, errSyntax
 	}
@@ -137,7 +153,7 @@ func (p *parser) lines(body []byte) error {
 		if bad := invalidUTF8(text); bad >= 0 {
 			valid = text[:bad]
 		}
-		f, end, ok := scanFields(valid, start, p.Source.NameField)
+		f, end, ok := scanFields(valid, start, p.source.NameField)
 		where := inside
 		if ok {
 			end, where = skipSpace(valid, end), behind
@@ -155,13 +171,13 @@ func (p *parser) lines(body []byte) error {
 // check takes the next record of the body into the batch, or lists what is wrong with it.
 func (p *parser) check(f *fields) error {
 	index := len(p.batch.Records) + len(p.batch.Rejected)
-	if index == MaxRecords {
+	if index == record.MaxRecords {
 		return ErrTooManyRecords
 	}
-	c := checker{Decoder: &p.Decoder}
+	c := checker{source: p.source, rules: p.rules}
 	rec := c.record(f)
-	if c.foreign && p.foreign == nil {
-		p.foreign = &ProjectError{Index: index}
+	if c.wrongProject && p.wrongProject == nil {
+		p.wrongProject = &ProjectError{index, p.rules.Project}
 	}
 	if p.told += len(c.details); p.told > maxTold {
 		c.details = c.details[:min(len(c.details), 1)]
@@ -170,7 +186,7 @@ func (p *parser) check(f *fields) error {
 		}
 	}
 	if len(c.details) > 0 {
-		p.batch.Rejected = append(p.batch.Rejected, Rejection{Index: index, Details: c.details, Offset: f.offset})
+		p.batch.Rejected = append(p.batch.Rejected, record.Rejection{Index: index, Details: c.details, Offset: f.offset})
 	} else {
 		p.batch.Records = append(p.batch.Records, rec)
 	}

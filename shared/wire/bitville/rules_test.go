@@ -1,4 +1,4 @@
-package record
+package bitville
 
 import (
 	"fmt"
@@ -7,16 +7,28 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/record"
 )
 
 var (
-	php      = Source{ID: "php_agent", NameField: "request_uri", MaxNameBytes: 8192}
-	postgres = Source{ID: "postgres_agent", NameField: "query", MaxNameBytes: 65536}
+	php      = record.Source{ID: "php_agent", NameField: "request_uri", MaxNameBytes: 8192}
+	postgres = record.Source{ID: "postgres_agent", NameField: "query", MaxNameBytes: 65536}
 	clock    = time.Unix(1763843023, 0)
 )
 
-func decoder(source Source) Decoder {
-	return Decoder{Source: source, Project: "shop", Retention: 168 * time.Hour, Now: clock}
+// bodies decodes bodies of one source by the rules of one request.
+type bodies struct {
+	Wire
+	record.Rules
+}
+
+func (b bodies) Decode(body []byte, contentType string) (record.Batch, error) {
+	return b.Wire.Decode(body, contentType, b.Rules)
+}
+
+func decoder(source record.Source) bodies {
+	return bodies{Wire{source}, record.Rules{Project: "shop", Retention: 168 * time.Hour, Now: clock}}
 }
 
 // object writes a JSON object of raw values, in order.
@@ -191,7 +203,7 @@ func TestRules(t *testing.T) {
 				return
 			}
 			require.Empty(t, batch.Records)
-			require.Equal(t, []Rejection{{Details: []Detail{{c.field, c.message}}}}, batch.Rejected)
+			require.Equal(t, []record.Rejection{{Details: []record.Detail{{Path: c.field, Message: c.message}}}}, batch.Rejected)
 		})
 	}
 
@@ -200,14 +212,14 @@ func TestRules(t *testing.T) {
 		{"a field twice, once escaped", strings.Replace(with("", ""), "{", `{"dur\u0061tion_ms":1,`, 1), "duration_ms", twice},
 		{"100,000 extra fields", manyFields(100_000), "", "has 100000 fields beside the contract's; at most 1000: put some into one object"},
 		{"1,001 extra fields", manyFields(1001), "", "has 1001 fields beside the contract's; at most 1000: put some into one object"},
-		{"too long", with("other", text("a", MaxBytes)), "", fmt.Sprintf("is %d bytes long; a record holds at most 4194304: leave out part of profiling_data", len(with("other", text("a", MaxBytes))))},
+		{"too long", with("other", text("a", record.MaxBytes)), "", fmt.Sprintf("is %d bytes long; a record holds at most 4194304: leave out part of profiling_data", len(with("other", text("a", record.MaxBytes))))},
 		{"a number", "7", "", "must be a JSON object, not a number; send the record itself"},
 		{"null", "null", "", "must be a JSON object, not null; send the record itself"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			batch, err := decoder(php).Decode([]byte(c.body), JSON)
 			require.NoError(t, err)
-			require.Equal(t, []Rejection{{Details: []Detail{{c.path, c.message}}}}, batch.Rejected)
+			require.Equal(t, []record.Rejection{{Details: []record.Detail{{Path: c.path, Message: c.message}}}}, batch.Rejected)
 		})
 	}
 }
@@ -215,7 +227,7 @@ func TestRules(t *testing.T) {
 func TestLongestAccepted(t *testing.T) {
 	short := len(with("other", `""`))
 	for name, body := range map[string]string{
-		"a record of 4 MiB":  with("other", text("a", MaxBytes-short)),
+		"a record of 4 MiB":  with("other", text("a", record.MaxBytes-short)),
 		"1,000 extra fields": manyFields(1000),
 	} {
 		batch, err := decoder(php).Decode([]byte(body), JSON)
@@ -227,7 +239,7 @@ func TestLongestAccepted(t *testing.T) {
 	require.Len(t, batch.Records, 1)
 	batch, err = decoder(postgres).Decode([]byte(with("query", text("a", 65537))), JSON)
 	require.NoError(t, err)
-	require.Equal(t, []Detail{{"query", "is 65537 bytes long; at most 65536, and a longer one may be cut, between two characters"}}, batch.Rejected[0].Details)
+	require.Equal(t, []record.Detail{{Path: "query", Message: "is 65537 bytes long; at most 65536, and a longer one may be cut, between two characters"}}, batch.Rejected[0].Details)
 }
 
 // Every problem of a record is told at once, in the order of the contract, and at most twenty.

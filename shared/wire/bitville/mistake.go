@@ -1,8 +1,10 @@
-package record
+package bitville
 
 import (
 	"bytes"
 	"strings"
+
+	"github.com/bitville/listener/shared/compression"
 )
 
 // What agents send first is often no JSON yet. An offset alone teaches nothing, so a refusal also says what the text looks
@@ -54,51 +56,22 @@ var beginnings = []struct{ prefix, hint string }{
 	{"POST ", "it begins with an HTTP header; send the JSON alone"},
 }
 
-// Compression names the format that bytes begin as when they were compressed, "" when they show none of those that do
-// show: brotli and bare deflate have no mark.
-func Compression(b []byte) string {
-	for _, c := range []struct{ prefix, name string }{
-		{"\x1f\x8b", "gzip"}, {"\x28\xb5\x2f\xfd", "zstd"}, {"BZh", "bzip2"}, {"\xfd7zXZ", "xz"}, {"\x04\x22\x4d\x18", "lz4"},
-		{"PK\x03\x04", "zip"}, {"\xff\x06\x00\x00sNaPpY", "snappy"}, {"\x1f\x9d", "compress"},
-	} {
-		if bytes.HasPrefix(b, []byte(c.prefix)) {
-			return c.name
-		}
-	}
-	// The two bytes of RFC 1950's header: deflate, a window of 32 KiB, a check.
-	if len(b) >= 2 && b[0] == 0x78 && (int(b[0])<<8|int(b[1]))%31 == 0 {
-		return "zlib"
-	}
-	return ""
-}
-
-// Remedy says what to do with a body that was compressed by a format that Compression names.
-func Remedy(compression string) string {
-	switch compression {
-	case "gzip", "zstd":
-		return "it is " + compression + "; send the header Content-Encoding: " + compression + ", and compress once"
-	case "zlib":
-		return "it is zlib (deflate), as PHP's gzcompress makes it; use gzencode, and send the header Content-Encoding: gzip"
-	}
-	return "it is " + compression + "; send gzip or zstd, with its Content-Encoding"
-}
-
 // mistake says what a text looks like that stops being JSON at a byte, and what to send in its place.
-func mistake(b []byte, at int, where place, format Format) string {
+func mistake(b []byte, at int, where place, contentType string) string {
 	start := skipSpace(b, skipBOM(b))
 	rest := b[start:min(len(b), start+512)]
 	switch {
 	case len(rest) == 0:
 		return emptyBody
 	case where == behind:
-		return mistakeBehind(b, at, format)
+		return mistakeBehind(b, at, contentType)
 	case at-start <= 4:
 		if hint := beginning(rest); hint != "" {
 			return hint
 		}
 	}
 	if at >= len(b) {
-		if format == NDJSON {
+		if contentType == NDJSON {
 			return lineEnds
 		}
 		return endsEarly
@@ -107,8 +80,8 @@ func mistake(b []byte, at int, where place, format Format) string {
 }
 
 func beginning(b []byte) string {
-	if name := Compression(b); name != "" {
-		return Remedy(name)
+	if name := compression.Name(b); name != "" {
+		return compression.Remedy(name)
 	}
 	for _, s := range beginnings {
 		if bytes.HasPrefix(b, []byte(s.prefix)) {
@@ -143,15 +116,15 @@ func beginning(b []byte) string {
 func isOpening(c byte) bool { return c == '{' || c == '[' || c == '"' }
 
 // mistakeBehind is about what follows a value that is complete.
-func mistakeBehind(b []byte, at int, format Format) string {
+func mistakeBehind(b []byte, at int, contentType string) string {
 	switch c := b[at]; {
 	case c == 0:
 		return "a NUL byte stands behind the JSON; leave it out"
-	case c == ',' && format == NDJSON:
+	case c == ',' && contentType == NDJSON:
 		return "a comma stands behind the object; NDJSON has none, and an array is sent as application/json"
 	case c == ',':
 		return "a comma stands behind the object; put several into an array, or send them as application/x-ndjson, an object a line"
-	case isOpening(c) && format == NDJSON:
+	case isOpening(c) && contentType == NDJSON:
 		return "several values stand in one line; put a line end between them (curl -d takes them out, --data-binary keeps them)"
 	case isOpening(c):
 		return "several values stand behind each other; send them as application/x-ndjson, an object a line, or in an array"

@@ -1,12 +1,13 @@
-package record
+package bitville
 
 import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/record"
 )
 
 func TestWhatIsKept(t *testing.T) {
@@ -19,7 +20,7 @@ func TestWhatIsKept(t *testing.T) {
 	rec := batch.Records[0]
 	require.NotZero(t, rec.Digest)
 	rec.Digest = 0
-	require.Equal(t, Record{
+	require.Equal(t, record.Record{
 		CorrelationID: "d37cc455-87f5-457f-b02d-86776b296414",
 		Project:       "shop",
 		Source:        "php_agent",
@@ -109,7 +110,7 @@ func TestBatches(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		body     string
-		format   Format
+		format   string
 		records  int
 		rejected map[int]string // index: path and message of its only problem
 	}{
@@ -160,32 +161,33 @@ func TestAnotherProject(t *testing.T) {
 		"before a bad record": "[7," + with("", "") + "," + with("project", `"blog"`) + ",7]",
 		"in Kelvin's k":       "[7,7," + with("project", `"\u212aelvin"`) + "]",
 	} {
-		_, err := Decoder{Source: php, Project: map[bool]string{true: "kelvin", false: "shop"}[name == "in Kelvin's k"], Retention: time.Hour, Now: clock}.Decode([]byte(body), JSON)
-		foreign, ok := errors.AsType[*ProjectError](err)
+		d := decoder(php)
+		d.Project = map[bool]string{true: "kelvin", false: "shop"}[name == "in Kelvin's k"]
+		_, err := d.Decode([]byte(body), JSON)
+		wrong, ok := errors.AsType[*ProjectError](err)
 		require.True(t, ok, "%s: error is %v", name, err)
-		require.Equal(t, 2, foreign.Index, name)
+		require.Equal(t, 2, wrong.Index, name)
 	}
 	_, err := decoder(php).Decode([]byte(`[`+with("project", `"blog"`)+`,`), JSON)
 	require.ErrorAs(t, err, new(*SyntaxError), "what is not JSON cannot be read at all")
-	require.Equal(t, "my_shop_1", Project("My-Shop.1"))
 }
 
 func TestTooManyRecords(t *testing.T) {
 	for _, c := range []struct {
-		format         Format
+		format         string
 		open, sep, end string
 	}{{JSON, "[", ",", "]"}, {NDJSON, "", "\n", ""}} {
-		batch, err := decoder(php).Decode([]byte(c.open+strings.Repeat("7"+c.sep, MaxRecords-1)+with("", "")+c.end), c.format)
+		batch, err := decoder(php).Decode([]byte(c.open+strings.Repeat("7"+c.sep, record.MaxRecords-1)+with("", "")+c.end), c.format)
 		require.NoError(t, err)
 		require.Len(t, batch.Records, 1)
-		_, err = decoder(php).Decode([]byte(c.open+strings.Repeat("7"+c.sep, MaxRecords)+with("", "")+c.end), c.format)
+		_, err = decoder(php).Decode([]byte(c.open+strings.Repeat("7"+c.sep, record.MaxRecords)+with("", "")+c.end), c.format)
 		require.ErrorIs(t, err, ErrTooManyRecords)
 	}
 }
 
 // Records that differ in any field are two; the same content in other words is one.
 func TestDigest(t *testing.T) {
-	digest := func(source Source, body string) int64 {
+	digest := func(source record.Source, body string) int64 {
 		batch, err := decoder(source).Decode([]byte(body), JSON)
 		require.NoError(t, err)
 		require.Empty(t, batch.Rejected)

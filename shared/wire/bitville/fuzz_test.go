@@ -1,17 +1,18 @@
-package record
+package bitville
 
 import (
 	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/record"
 )
 
 // seed adds short texts: with the real payloads, which TestPayloads reads, a fuzz test makes a few runs a second.
@@ -27,7 +28,7 @@ func seed(f *testing.F) {
 // TestPayloads: profiles and plans of real agents come through byte for byte, as an independent JSON
 // implementation cuts them.
 func TestPayloads(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/payloads/*json")
+	files, err := filepath.Glob("../../../testdata/payloads/*json")
 	require.NoError(t, err)
 	require.Len(t, files, 6)
 	for _, name := range files {
@@ -46,7 +47,7 @@ func TestPayloads(t *testing.T) {
 			err = json.Unmarshal(bytes.Join([][]byte{[]byte("["), body, []byte("]")}, nil), &want)
 		}
 		require.NoError(t, err, name)
-		for _, source := range []Source{php, postgres} {
+		for _, source := range []record.Source{php, postgres} {
 			d := decoder(source)
 			d.Now = time.Unix(1795381106, 0)
 			batch, err := d.Decode(body, format)
@@ -78,7 +79,7 @@ func FuzzScan(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		batch, err := decoder(php).Decode(text, JSON)
-		if bytes.Count(text, []byte("[")) < 5000 && bytes.Count(text, []byte("{")) < 5000 && len(batch.Records)+len(batch.Rejected) < MaxRecords {
+		if bytes.Count(text, []byte("[")) < 5000 && bytes.Count(text, []byte("{")) < 5000 && len(batch.Records)+len(batch.Rejected) < record.MaxRecords {
 			// Below encoding/json's own limit on depth.
 			require.Equal(t, json.Valid(bytes.TrimPrefix(text, []byte("\ufeff"))) && utf8.Valid(text), err == nil || !isSyntax(err))
 		}
@@ -136,7 +137,7 @@ func FuzzRecord(f *testing.F) {
 }
 
 // requireMeans holds a record against the text that it was read from, as encoding/json reads it.
-func requireMeans(t *testing.T, text string, rec Record) {
+func requireMeans(t *testing.T, text string, rec record.Record) {
 	t.Helper()
 	var want map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal([]byte(text), &want))
@@ -165,31 +166,6 @@ func requireMeans(t *testing.T, text string, rec Record) {
 	require.Equal(t, want, attributes)
 }
 
-// FuzzCorrelationID: what an expression takes for a UUID, or for one without its dashes, is accepted, and nothing else;
-// what comes of it is its digits in lower case with dashes, which are what comes of that again.
-func FuzzCorrelationID(f *testing.F) {
-	for _, text := range []string{
-		"d37cc455-87f5-457f-b02d-86776b296414", "D37CC45587F5457FB02D86776B296414", "", "d37cc455-87f5-457f-b02d-86776b29641g",
-		"{d37cc455-87f5-457f-b02d-86776b2964}", "d37cc45587f5-457f-b02d-86776b29641414", "------------------------------------", "d37cc45587f5457fb02d86776b296414\n",
-	} {
-		f.Add(text)
-	}
-	shape := regexp.MustCompile(`\A(?i:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\z`)
-	f.Fuzz(func(t *testing.T, text string) {
-		id, ok := CorrelationID(text)
-		require.Equal(t, shape.MatchString(text), ok)
-		if !ok {
-			require.Empty(t, id)
-			return
-		}
-		require.Equal(t, strings.ToLower(strings.ReplaceAll(text, "-", "")), strings.ReplaceAll(id, "-", ""))
-		require.Regexp(t, `^.{8}-.{4}-.{4}-.{4}-.{12}$`, id)
-		again, ok := CorrelationID(id)
-		require.True(t, ok)
-		require.Equal(t, id, again)
-	})
-}
-
 // FuzzLines: cutting into lines loses and invents nothing: each line that is not blank is one record or one
 // rejection, and good lines are accepted whatever stands beside them.
 func FuzzLines(f *testing.F) {
@@ -206,7 +182,7 @@ func FuzzLines(f *testing.F) {
 		}
 		batch, err := decoder(php).Decode(body, NDJSON)
 		if err == ErrTooManyRecords {
-			require.Greater(t, lines, MaxRecords)
+			require.Greater(t, lines, record.MaxRecords)
 			return
 		}
 		if err != nil {
