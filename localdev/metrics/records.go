@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -8,68 +10,63 @@ import (
 	"github.com/bitville/listener/shared/store"
 )
 
-// records holds what is counted for the records of each source and project.
-type records map[origin]outcomes
+// records counts what becomes of the records of each source and project.
+type records struct {
+	accepted, duplicate, rejected *prometheus.CounterVec
+
+	fields map[origin][]string // of the contract, by which rejections are counted
+}
 
 type origin struct{ source, project string }
 
-type outcomes struct {
-	accepted, duplicate prometheus.Counter
-	rejected            map[string]prometheus.Counter // by the path of the first problem
-	attributes          prometheus.Counter            // rejected for a field that the contract does not name
-}
-
 func newRecords(make promauto.Factory, cfg Config) records {
 	labels := []string{"source", "project"}
-	accepted := make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_records_accepted_total",
-		Help: "Records that were stored."}, labels)
-	duplicate := make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_records_duplicate_total",
-		Help: "Records that were stored before, and sent again."}, labels)
-	rejected := make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_records_rejected_total",
-		Help: "Records that break a rule, by the field that broke the first; attributes: any field beside the contract's; record: the whole."},
-		[]string{"source", "project", "reason"})
-
-	all := records{}
+	r := records{
+		accepted: make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_records_accepted_total",
+			Help: "Records that were stored."}, labels),
+		duplicate: make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_records_duplicate_total",
+			Help: "Records that were stored before, and sent again."}, labels),
+		rejected: make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_records_rejected_total",
+			Help: "Records that break a rule, by the field that broke the first; attributes: any field beside the contract's; record: the whole."},
+			[]string{"source", "project", "reason"}),
+		fields: map[origin][]string{},
+	}
 	for _, source := range cfg.Sources {
 		for _, project := range cfg.Projects {
-			one := outcomes{
-				accepted:   accepted.WithLabelValues(source.ID, project),
-				duplicate:  duplicate.WithLabelValues(source.ID, project),
-				rejected:   map[string]prometheus.Counter{"": rejected.WithLabelValues(source.ID, project, "record")},
-				attributes: rejected.WithLabelValues(source.ID, project, "attributes"),
+			r.accepted.WithLabelValues(source.ID, project)
+			r.duplicate.WithLabelValues(source.ID, project)
+			fields := []string{"project", "correlation_id", "timestamp", "duration_ms", source.NameField, "profiling_data"}
+			for _, reason := range append(fields, "record", "attributes") {
+				r.rejected.WithLabelValues(source.ID, project, reason)
 			}
-			for _, field := range []string{"project", "correlation_id", "timestamp", "duration_ms", source.NameField, "profiling_data"} {
-				one.rejected[field] = rejected.WithLabelValues(source.ID, project, field)
-			}
-			all[origin{source.ID, project}] = one
+			r.fields[origin{source.ID, project}] = fields
 		}
 	}
-	return all
+	return r
 }
 
 // Records counts what became of the records of a request. Sources and projects that Config does not name are not
 // counted.
 func (m *Metrics) Records(c store.Count) {
-	of, ok := m.records[origin{c.Source, c.Project}]
+	fields, ok := m.records.fields[origin{c.Source, c.Project}]
 	if !ok {
 		return
 	}
-	of.accepted.Add(float64(c.Stored.Accepted))
-	of.duplicate.Add(float64(c.Stored.Duplicates))
+	m.records.accepted.WithLabelValues(c.Source, c.Project).Add(float64(c.Stored.Accepted))
+	m.records.duplicate.WithLabelValues(c.Source, c.Project).Add(float64(c.Stored.Duplicates))
 	for i := range c.Rejected {
-		of.reason(c.Rejected[i].Details).Inc()
+		m.records.rejected.WithLabelValues(c.Source, c.Project, reason(c.Rejected[i].Details, fields)).Inc()
 	}
 }
 
-// reason returns the counter for a record by the first of its problems. A problem's path may be a name that the
+// reason returns the label for a record by the first of its problems. A problem's path may be a name that the
 // sender chose; it never becomes a label.
-func (o *outcomes) reason(problems []record.Detail) prometheus.Counter {
-	path := ""
-	if len(problems) > 0 {
-		path = problems[0].Path
+func reason(problems []record.Detail, fields []string) string {
+	switch {
+	case len(problems) == 0 || problems[0].Path == "":
+		return "record"
+	case slices.Contains(fields, problems[0].Path):
+		return problems[0].Path
 	}
-	if known, ok := o.rejected[path]; ok {
-		return known
-	}
-	return o.attributes
+	return "attributes"
 }
