@@ -1,7 +1,6 @@
 package bitville
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -59,26 +58,20 @@ func (w Wire) Stored(to *web.Response, _ *http.Request, batch record.Batch, resu
 
 // Refused answers with the listener's own errors.
 func (w Wire) Refused(_ *web.Response, _ *http.Request, err error) error {
-	if syntax, ok := errors.AsType[*SyntaxError](err); ok {
-		return &web.Error{
-			Status: http.StatusBadRequest,
-			Text:   "Invalid JSON",
-			Fields: map[string]any{"offset": syntax.Offset, "message": syntax.Message},
-			Cause:  err,
+	answer := &web.Error{Cause: err}
+	switch e := err.(type) {
+	case *SyntaxError:
+		answer.Status, answer.Text = http.StatusBadRequest, "Invalid JSON"
+		answer.Fields = map[string]any{"offset": e.Offset, "message": e.Message}
+	case *ProjectError:
+		answer.Status = http.StatusForbidden
+		answer.Text = fmt.Sprintf("The key is for project %s, and record %d names another; nothing was stored", e.Project, e.Index)
+	default:
+		if err != ErrTooManyRecords {
+			return err
 		}
+		answer.Status = http.StatusRequestEntityTooLarge
+		answer.Text = fmt.Sprintf("The body holds more than %d records; send fewer at a time", record.MaxRecords)
 	}
-	if project, ok := errors.AsType[*ProjectError](err); ok {
-		return &web.Error{
-			Status: http.StatusForbidden,
-			Text:   fmt.Sprintf("The key is for project %s, and record %d names another; nothing was stored", project.Project, project.Index),
-			Cause:  err,
-		}
-	}
-	if errors.Is(err, ErrTooManyRecords) {
-		return &web.Error{
-			Status: http.StatusRequestEntityTooLarge,
-			Text:   fmt.Sprintf("The body holds more than %d records; send fewer at a time", record.MaxRecords),
-		}
-	}
-	return err
+	return answer
 }
