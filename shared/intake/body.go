@@ -198,7 +198,7 @@ func (t *timedReader) Read(p []byte) (int, error) {
 }
 
 // readAll reads to the end, at most max bytes, and takes what it makes room for from the share. expect is a
-// guess of how many there are.
+// guess of how many there are. The share holds the new room alone while the old one is copied, which is garbage then.
 func readAll(r io.Reader, expect, max int64, s *share) ([]byte, error) {
 	size := min(expect, max) + 1 // so that the last read can find the end
 	if err := s.take(size); err != nil {

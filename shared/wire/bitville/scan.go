@@ -1,6 +1,7 @@
 package bitville
 
 import (
+	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -66,16 +67,10 @@ func isHex(c byte) bool {
 	return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
-func skipDigits(b []byte, i int) int {
-	for i < len(b) && isDigit(b[i]) {
-		i++
-	}
-	return i
-}
-
 // digits scans one digit or more.
 func digits(b []byte, i int) (end int, ok bool) {
-	end = skipDigits(b, i)
+	for end = i; end < len(b) && isDigit(b[end]); end++ {
+	}
 	return end, end > i
 }
 
@@ -146,7 +141,7 @@ func scanValue(b []byte, i int) (end, depth int, ok bool) {
 				open.pop()
 				i, ok = i+1, true
 			case c == '{':
-				if i, ok = skipName(b, i); !ok {
+				if _, i, ok = scanName(b, i); !ok {
 					return i, depth, false
 				}
 				continue
@@ -180,7 +175,7 @@ func scanValue(b []byte, i int) (end, depth int, ok bool) {
 			if b[i] == ',' {
 				i = skipSpace(b, i+1)
 				if inObject {
-					if i, ok = skipName(b, i); !ok {
+					if _, i, ok = scanName(b, i); !ok {
 						return i, depth, false
 					}
 				}
@@ -193,11 +188,6 @@ func scanValue(b []byte, i int) (end, depth int, ok bool) {
 			i++
 		}
 	}
-}
-
-func skipName(b []byte, i int) (value int, ok bool) {
-	_, value, ok = scanName(b, i)
-	return value, ok
 }
 
 // nesting is the stack of open containers, a bit each: 1 for an object, 0 for an array.
@@ -288,17 +278,7 @@ func unquote(raw []byte) (text string, lone bool) {
 }
 
 // hex4 decodes the four hexadecimal digits that b begins with.
-func hex4(b []byte) (r rune) {
-	for _, c := range b[:4] {
-		switch {
-		case isDigit(c):
-			c -= '0'
-		case c >= 'a':
-			c -= 'a' - 10
-		default:
-			c -= 'A' - 10
-		}
-		r = r<<4 | rune(c)
-	}
-	return r
+func hex4(b []byte) rune {
+	n, _ := strconv.ParseUint(string(b[:4]), 16, 16) // the scanner has seen that they are
+	return rune(n)
 }
