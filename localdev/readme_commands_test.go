@@ -18,12 +18,13 @@ import (
 	"github.com/bitville/listener/localdev/listenertest"
 )
 
-// commandPages are the pages whose commands are run, in this order. Others have commands for machines that a test is not.
-var commandPages = []string{"README.md", "testdata/payloads/README.md"}
+// commandPages are the pages whose commands the test runs, in this order. The commands of other pages need a service, AWS
+// or root.
+var commandPages = []string{"README.md", "testdata/payloads/README.md", "infra/agents.md", "infra/operate.md"}
 
-// block is a fenced block of a page. Its kind is sh for one that is run to its end, "sh stays" for one that goes on until
-// the next such block, "sh needs X" for one that is left out where the program X is missing. A text block right behind it
-// is what it prints, … for anything.
+// block is a fenced block of a page. Its kind is "sh" for one that runs to its end, "sh stays" for one that runs until the
+// next such block, and "sh needs X" for one that is skipped where the program X is missing. A text block right after it is
+// what it prints; … stands for anything.
 type block struct {
 	kind, text string
 	prints     string // "" when the page does not say
@@ -36,6 +37,11 @@ func blocks(page string) (all []block) {
 		all = append(all, block{found[1], found[2], found[3]})
 	}
 	return all
+}
+
+// prints returns the pattern of what a block prints.
+func prints(text string) string {
+	return "^" + strings.ReplaceAll(regexp.QuoteMeta(text), "…", "(?s:.*?)") + "$"
 }
 
 func TestBlocks(t *testing.T) {
@@ -58,8 +64,8 @@ func clone(t *testing.T) string {
 	return dir
 }
 
-// A newcomer's way: every command of the pages, in order and as it stands, in a fresh clone, but for the port. Nothing
-// that they make is for git to see.
+// TestREADMECommands does what a newcomer does: it runs every command of the pages, in order and as it stands, in a fresh
+// clone. Only the port is another. Git ignores all that the commands make.
 func TestREADMECommands(t *testing.T) {
 	for _, program := range []string{"git", "make", "curl", "sqlite3"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -86,16 +92,20 @@ func TestREADMECommands(t *testing.T) {
 	}
 	stop := func() {}
 	defer func() { stop() }()
-	stay := func(script string) {
+	stay := func(b block) {
 		stop() // as Ctrl-C does
-		cmd, out := bash(script), &listenertest.Log{}
+		cmd, out := bash(b.text), &listenertest.Log{}
 		cmd.Stdout, cmd.Stderr = out, out
 		require.NoError(t, cmd.Start())
 		stop = func() {
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
 			_ = cmd.Wait()
 		}
-		require.Eventually(t, func() bool { return strings.Contains(out.String(), "The listener runs.") }, 5*time.Minute, 20*time.Millisecond, "%s\n%s", script, out)
+		require.Eventually(t, func() bool { return strings.Contains(out.String(), "The listener runs.") }, 5*time.Minute, 20*time.Millisecond, "%s\n%s", b.text, out)
+		if b.prints != "" {
+			printed := regexp.MustCompile(prints(strings.ReplaceAll(b.prints, "8443", port)))
+			require.Eventually(t, func() bool { return printed.MatchString(out.String()) }, 10*time.Second, 20*time.Millisecond, "%s\n%s", b.text, out)
+		}
 	}
 
 	ran := 0
@@ -115,7 +125,7 @@ func TestREADMECommands(t *testing.T) {
 			}
 			ran++
 			if what == "stays" {
-				stay(b.text)
+				stay(b)
 				continue
 			}
 			require.Empty(t, what, "%s: a block may be sh, sh stays, sh needs X", page)
@@ -126,7 +136,7 @@ func TestREADMECommands(t *testing.T) {
 			require.NoError(t, err, "%s: %s\n%s%s", page, b.text, out, stderr.String())
 			require.NotContains(t, string(out), `{"error":`, "%s: %s", page, b.text)
 			if b.prints != "" {
-				require.Regexp(t, "^"+strings.ReplaceAll(regexp.QuoteMeta(b.prints), "…", "(?s:.*?)")+"$", string(out), "%s: %s", page, b.text)
+				require.Regexp(t, prints(b.prints), string(out), "%s: %s", page, b.text)
 			}
 		}
 	}
