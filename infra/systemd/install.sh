@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the listener as a service of systemd, or takes it away: make install, and bash infra/systemd/install.sh uninstall. Each thing that is done
-# is printed. Settings and records are never overwritten and never taken away.
+# Installs the listener as a systemd service (make install) or removes it (bash infra/systemd/install.sh uninstall). It prints each step. It never
+# overwrites or removes settings and records.
 set -euo pipefail
 
 from=$(dirname "$0")
@@ -9,12 +9,12 @@ prefix=${PREFIX:-/usr/local}
 program=$prefix/bin/listener
 case $prefix in
 /usr | /usr/local) unit=$prefix/lib/systemd/system users=$prefix/lib/sysusers.d ;;
-*) unit=/etc/systemd/system users=/etc/sysusers.d ;; # where systemd looks, whatever the prefix
+*) unit=/etc/systemd/system users=/etc/sysusers.d ;; # systemd looks here, whatever the prefix
 esac
 unit+=/bitville-listener.service users+=/bitville-listener.conf
 settings=/etc/bitville/listener.env
 
-# With DESTDIR it is a package that is made, and of no concern to this machine.
+# DESTDIR means that a package is being made: then this machine's systemd is left alone.
 live() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
 run() { echo "running    $*"; "$@"; }
 put() { # mode, target; the content on standard input

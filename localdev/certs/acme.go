@@ -18,33 +18,31 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 )
 
-// Pauses after failures: authorities limit tries, Let's Encrypt to five failed ones an hour for a name. The
-// first must be longer than the minute for which autocert remembers a failure.
+// Pauses after failures. Authorities limit tries: Let's Encrypt allows five failures an hour for a name. The first pause
+// must be longer than a minute, since autocert remembers a failure for a minute.
 const (
 	firstPause = 2 * time.Minute
 	lastPause  = time.Hour
-	longest    = 24 * time.Hour // even if the authority asks for more
+	longest    = 24 * time.Hour // the longest pause, even when the authority asks for more
 )
 
-// authority gets the certificates of domains by ACME, whose challenges come to the listener's own port
-// (TLS-ALPN-01).
+// authority gets certificates for domains by ACME. The authority's challenges come to the listener's own port (TLS-ALPN-01).
 //
-// It stands on autocert and not on certmagic: that brings zap, libdns and a DNS library, and this nothing beyond
-// golang.org/x/crypto. autocert renews each certificate when a third of its life is left, at most 30
-// days, which is right for short-lived ones too. What it would do in a handshake (get a certificate
-// that is missing, and another under RSA for a client that asks for it) is done here in Run alone, so that no stranger
-// makes the listener talk to the authority.
+// It uses autocert, which needs only golang.org/x/crypto; certmagic needs zap, libdns and a DNS library. autocert renews a
+// certificate when a third of its life is left, or 30 days if that is less, so short-lived certificates are renewed in
+// time too. By itself autocert gets missing certificates during a handshake, and a second one under RSA for a client that
+// asks for it. Here only Run gets certificates: a client must not make the listener call the authority.
 type authority struct {
 	domains []*domain
 	every   time.Duration
 }
 
-// domain is a name and its certificate. Each has a manager of its own, so that its troubles are told apart.
+// domain is a name and its certificate. Each has its own manager, so that failures of two domains are told apart.
 type domain struct {
 	entry
-	manager *autocert.Manager
-	trouble *trouble
-	account *sync.Mutex // of all domains, one at a time: the first makes the account that the others share
+	manager   *autocert.Manager
+	transport *transport
+	account   *sync.Mutex // shared by all domains: the first to hold it makes the account that all use
 }
 
 func openAuthority(ctx context.Context, cfg Config) (*authority, error) {
@@ -73,16 +71,16 @@ func newDomain(name string, cfg Config) *domain {
 	if cfg.ACME.Client != nil {
 		client = *cfg.ACME.Client
 	}
-	way := &trouble{way: cmp.Or(client.Transport, http.DefaultTransport)}
-	client.Transport = way
+	failures := &transport{next: cmp.Or(client.Transport, http.DefaultTransport)}
+	client.Transport = failures
 	inHand := func(leaf *x509.Certificate) bool { return cfg.Now().Before(renewed(leaf)) }
 	return &domain{
-		entry:   entry{name: name, log: cfg.Log, now: cfg.Now, inHand: inHand},
-		trouble: way,
+		entry:     entry{name: name, log: cfg.Log, now: cfg.Now, inHand: inHand},
+		transport: failures,
 		manager: &autocert.Manager{
 			Prompt:     autocert.AcceptTOS,
 			Email:      cfg.ACME.Email,
-			Cache:      cache{autocert.DirCache(cfg.ACME.CacheDir), cfg.Log, way},
+			Cache:      cache{autocert.DirCache(cfg.ACME.CacheDir), cfg.Log, failures},
 			HostPolicy: autocert.HostWhitelist(name),
 			Client: &acme.Client{
 				DirectoryURL: cmp.Or(cfg.ACME.DirectoryURL, autocert.DefaultACMEDirectory),
@@ -93,8 +91,7 @@ func newDomain(name string, cfg Config) *domain {
 	}
 }
 
-// quickRetries is for a nonce that has become stale and for a hiccup: what lasts is a failure, and Run's pauses
-// are longer.
+// quickRetries serves stale nonces and short hiccups. A fault that lasts longer is a failure, after which Run pauses.
 func quickRetries(n int, _ *http.Request, resp *http.Response) time.Duration {
 	if n > 4 || resp.StatusCode == http.StatusTooManyRequests {
 		return -1
@@ -102,8 +99,8 @@ func quickRetries(n int, _ *http.Request, resp *http.Response) time.Duration {
 	return 200 * time.Millisecond << n
 }
 
-// cached returns the certificate that an earlier process got, nil when there is none. An expired one is better
-// than none: its clients learn what is wrong.
+// cached returns the certificate that an earlier process got; nil when there is none. An expired certificate is better than
+// none: clients then report what is wrong.
 func (d *domain) cached(ctx context.Context) *tls.Certificate {
 	pem, err := d.manager.Cache.Get(ctx, d.name)
 	if err != nil {
@@ -116,8 +113,8 @@ func (d *domain) cached(ctx context.Context) *tls.Certificate {
 	return &cert
 }
 
-// certificate shows a client the certificate of the domain that it names; without a name, as when it connects
-// by address, or with another's, the first that there is. It answers the authority's challenges.
+// certificate returns the certificate of the domain that the client names. When the client names no domain, as one that
+// connects by address does, or an unknown one, it returns the first certificate. It answers the authority's challenges.
 func (a *authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name := strings.ToLower(hello.ServerName)
 	challenge := slices.Equal(hello.SupportedProtos, []string{acme.ALPNProto})
@@ -146,11 +143,11 @@ func (a *authority) run(ctx context.Context) {
 	domains.Wait()
 }
 
-// keep gets the certificate, puts each renewal in force, and says when either fails, until ctx ends.
+// keep gets the certificate, puts each renewal in force, and logs failures of both, until ctx ends.
 func (d *domain) keep(ctx context.Context, every time.Duration) {
-	d.trouble.run = ctx
-	var pause time.Duration // after failures in a row
-	told := d.now()         // that a renewal is late; not before autocert has tried
+	d.transport.run = ctx
+	var pause time.Duration // grows with failures in a row
+	told := d.now()         // when a late renewal was last logged; autocert gets time to try first
 	for {
 		wait := every
 		cert, err := d.get()
@@ -163,12 +160,12 @@ func (d *domain) keep(ctx context.Context, every time.Duration) {
 			if asked, ok := acme.RateLimit(err); ok {
 				wait = min(max(asked, pause), longest)
 			}
-			d.fail(d.trouble.explain(fmt.Errorf("get a certificate for %s (BITVILLE_ACME_DOMAINS; the authority must reach this listener at port 443 of it): %w", d.name, err)),
+			d.fail(d.transport.explain(fmt.Errorf("get a certificate for %s (BITVILLE_ACME_DOMAINS; the authority must reach this listener at port 443 of it): %w", d.name, err)),
 				"next_try", wait.String())
-		case d.now().After(renewed(cert.Leaf)): // autocert tries again every 30 to 60 minutes, and does not say so
+		case d.now().After(renewed(cert.Leaf)): // autocert tries again every 30 to 60 minutes, and reports nothing
 			if d.now().Sub(told) >= lastPause {
 				told = d.now()
-				d.fail(d.trouble.explain(fmt.Errorf("the certificate of %s should have been renewed by %s", d.name, renewed(cert.Leaf).Format(time.RFC3339))))
+				d.fail(d.transport.explain(fmt.Errorf("the certificate of %s should have been renewed by %s", d.name, renewed(cert.Leaf).Format(time.RFC3339))))
 			}
 		default:
 			pause = 0
@@ -182,7 +179,7 @@ func (d *domain) keep(ctx context.Context, every time.Duration) {
 	}
 }
 
-// get takes the certificate that autocert has in the cache or has renewed, or else gets one from the authority.
+// get returns the certificate that autocert has cached or renewed, or gets one from the authority.
 func (d *domain) get() (*tls.Certificate, error) {
 	d.account.Lock()
 	defer d.account.Unlock()
@@ -195,13 +192,13 @@ func (d *domain) get() (*tls.Certificate, error) {
 	}
 	if served := d.served.Load(); served == nil || !bytes.Equal(served.Certificate[0], cert.Certificate[0]) {
 		d.take(cert)
-		d.trouble.forget()
+		d.transport.forget()
 	}
 	return cert, nil
 }
 
-// renewed is when a certificate must have been renewed by: autocert begins when the lesser of 30 days and a
-// third of the life is left, or up to an hour later, and is given time for a few tries.
+// renewed returns when a renewal is late. autocert begins when a third of the life is left, or 30 days if that is less, or up
+// to an hour later. It then gets time for a few tries.
 func renewed(leaf *x509.Certificate) time.Time {
 	left := min(leaf.NotAfter.Sub(leaf.NotBefore)/3, 30*24*time.Hour)
 	return leaf.NotAfter.Add(min(left/5, 3*time.Hour) - left)

@@ -139,9 +139,9 @@ func TestACMERenewalFails(t *testing.T) {
 	require.NoError(t, os.Mkdir(cfg.ACME.CacheDir, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(cfg.ACME.CacheDir, "shop.test"), append(old.key, old.cert...), 0o600))
 	s := open(t, cfg)
-	trouble := s.kind.(*authority).domains[0].trouble
+	transport := s.kind.(*authority).domains[0].transport
 	run(t, s)
-	require.Eventually(t, func() bool { return trouble.explain(io.EOF) != io.EOF }, soon, sample, "autocert tries at once")
+	require.Eventually(t, func() bool { return transport.explain(io.EOF) != io.EOF }, soon, sample, "autocert tries at once")
 	time.Sleep(20 * cfg.Every)
 	require.Zero(t, s.Status().Failures, "and is given time")
 	passed.Store(int64(2 * time.Hour))
@@ -236,7 +236,7 @@ func TestACMECannotOpen(t *testing.T) {
 	require.NoError(t, os.Mkdir(cfg.ACME.CacheDir, 0o700))
 	require.NoError(t, os.Chmod(cfg.ACME.CacheDir, 0o777|os.ModeSticky))
 	_, err := Open(t.Context(), cfg)
-	require.EqualError(t, err, "open the ACME cache (BITVILLE_ACME_CACHE_DIR): "+cfg.ACME.CacheDir+" is a folder for everybody: name one for ACME alone")
+	require.EqualError(t, err, "open the ACME cache (BITVILLE_ACME_CACHE_DIR): "+cfg.ACME.CacheDir+" is a folder for all users: name a folder that only ACME uses")
 
 	require.NoError(t, os.Remove(cfg.ACME.CacheDir))
 	require.NoError(t, os.WriteFile(cfg.ACME.CacheDir, nil, 0o600))

@@ -12,26 +12,25 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 )
 
-// cache keeps the account's key and the certificates with theirs in files of mode 0600.
+// cache keeps the account's key, and the certificates with their keys, in files of mode 0600.
 type cache struct {
 	autocert.DirCache
-	log     *slog.Logger
-	trouble *trouble
+	log       *slog.Logger
+	transport *transport
 }
 
-// Put tells of a failure, which autocert does not: what is not kept is asked for again by the next process, and
-// authorities limit that.
+// Put logs a failed write; autocert does not. The next process would ask the authority again, and authorities limit that.
 func (c cache) Put(ctx context.Context, name string, data []byte) error {
 	err := c.DirCache.Put(ctx, name, data)
 	if err != nil {
-		c.trouble.note(err.Error())
+		c.transport.note(err.Error())
 		c.log.Error("the ACME cache cannot be written (BITVILLE_ACME_CACHE_DIR)", "error", err)
 	}
 	return err
 }
 
-// openCache makes the folder with mode 0700, takes from others what they may in one that is there, and sees
-// that it can be written.
+// openCache makes the folder with mode 0700. When the folder exists, openCache takes away what other users may do there. It
+// writes a probe file, so that a folder that cannot be written is an error at start.
 func openCache(dir string, domains []string, log *slog.Logger) error {
 	if err := checkCache(dir); err != nil {
 		return err
@@ -56,12 +55,12 @@ func openCache(dir string, domains []string, log *slog.Logger) error {
 
 func forEverybody(dir string, info fs.FileInfo) error {
 	if info.Mode()&fs.ModeSticky != 0 {
-		return fmt.Errorf("%s is a folder for everybody: name one for ACME alone", dir)
+		return fmt.Errorf("%s is a folder for all users: name a folder that only ACME uses", dir)
 	}
 	return nil
 }
 
-// tighten takes away what a mode gives beyond the wanted one.
+// tighten removes the permissions that go beyond mode.
 func tighten(path string, mode fs.FileMode, log *slog.Logger) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -70,6 +69,6 @@ func tighten(path string, mode fs.FileMode, log *slog.Logger) error {
 	if err != nil || info.Mode().Perm()&^mode == 0 {
 		return err
 	}
-	log.Warn("the ACME cache was open to others, and holds keys: its mode is changed", "path", path, "was", info.Mode().Perm().String(), "now", mode.String())
+	log.Warn("other users could read the ACME cache, which holds keys: its mode was changed", "path", path, "was", info.Mode().Perm().String(), "now", mode.String())
 	return os.Chmod(path, mode)
 }

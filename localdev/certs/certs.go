@@ -1,6 +1,6 @@
-// Package certs keeps the certificates that the listener shows: from files, self-signed, or by ACME. A new one is
-// taken while connections go on, each handshake gets the one that is in force, and a bad one never replaces
-// a good one.
+// Package certs keeps the certificates that the listener shows: from files, self-signed, or by ACME. A bad certificate never
+// replaces a good one. A new certificate comes into force without closing connections; each handshake gets the certificate
+// that is in force.
 package certs
 
 import (
@@ -15,23 +15,23 @@ import (
 	"golang.org/x/crypto/acme"
 )
 
-// Config says where the certificates come from: from ACME when it names domains, else from the files when they
-// are named, else from SelfSignedDir.
+// Config says where the certificates come from: ACME when ACME.Domains is set, else the files when CertPath is set, else
+// SelfSignedDir.
 type Config struct {
 	CertPath, KeyPath string // PEM; the chain, leaf first, and its key
-	SelfSignedDir     string // where cert.pem and key.pem stand, which are made when both are missing
+	SelfSignedDir     string // folder of cert.pem and key.pem; Open makes them when both are missing
 	ACME              ACME
 	Log               *slog.Logger
 	Now               func() time.Time
-	Every             time.Duration // between looks for a change; 5 s when it is 0
+	Every             time.Duration // time between two looks for a change; 0 means 5 s
 }
 
 // ACME says which certificates to get from which authority.
 type ACME struct {
-	Domains      []string     // ASCII names; a client that asks for none of them is shown the first
-	Email        string       // whom the authority may write to; may be empty
+	Domains      []string     // ASCII names; a client that names none of them gets the certificate of the first
+	Email        string       // the address that the authority may write to; may be empty
 	DirectoryURL string       // Let's Encrypt's when it is empty
-	CacheDir     string       // keeps the account and the certificates; only the owner may enter
+	CacheDir     string       // folder of the account and the certificates; mode 0700
 	Client       *http.Client // for the authority; nil: one with the system's roots
 }
 
@@ -50,8 +50,8 @@ type kind interface {
 	run(ctx context.Context)
 }
 
-// Open reads or makes the certificates. ACME's are taken from its cache; those that are missing come with Run,
-// and until then handshakes fail. A certificate that has expired is shown all the same, with a warning.
+// Open reads or makes the certificates. ACME certificates come from the cache. Run gets those that the cache lacks; until then
+// their handshakes fail. Open accepts an expired certificate, and logs a warning.
 func Open(ctx context.Context, cfg Config) (*Source, error) {
 	cfg.Every = cmp.Or(cfg.Every, 5*time.Second)
 	s := &Source{protos: []string{"h2", "http/1.1", "http/1.0"}} // an old client offers http/1.0 alone
@@ -77,12 +77,12 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 	return s, nil
 }
 
-// Run looks for changed files, or gets certificates by ACME and keeps them renewed, and warns of those that end
-// soon, until ctx ends. It is called once, when the listener listens, for that is where the authority asks.
+// Run looks for changed files, or gets and renews certificates by ACME, until ctx ends. It logs certificates that end soon.
+// Call it once, when the listener listens: the authority sends its challenges there.
 func (s *Source) Run(ctx context.Context) { s.kind.run(ctx) }
 
-// Reload reads the files at once, for a SIGHUP. When they cannot be used, the pair in force stays; the error is in
-// the log too. ACME's certificates need no reload.
+// Reload reads the files at once, for a SIGHUP. When the new pair cannot be used, the pair in force stays, and Reload logs
+// and returns the error. ACME certificates need no reload.
 func (s *Source) Reload() error { return s.kind.reload() }
 
 // TLSConfig returns the settings of the listener's TLS.
@@ -91,8 +91,8 @@ func (s *Source) TLSConfig() *tls.Config {
 		GetCertificate: s.kind.certificate,
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     s.protos,
-		// A client that writes and closes without reading would turn unread tickets into a reset and lose its
-		// request; and PHP's streams wait 44 ms for them on each new connection.
+		// Unread tickets turn the close of a client that writes and never reads into a reset, and its request is
+		// lost. PHP's streams wait 44 ms for tickets on each new connection.
 		SessionTicketsDisabled: true,
 	}
 }
@@ -101,9 +101,9 @@ func (s *Source) TLSConfig() *tls.Config {
 type Status struct {
 	Path     string    // the certificate's file, or ACME's cache
 	NotAfter time.Time // when the first of the certificates ends; zero while there is none
-	Reloads  uint64    // certificates taken since the start
-	Failures uint64    // those that could not be used, and tries to get one that failed
-	Err      string    // why the last one failed; empty when all is well
+	Reloads  uint64    // certificates put in force since the start
+	Failures uint64    // certificates that could not be used, and failed tries to get one
+	Err      string    // the last failure; empty when the last try succeeded
 }
 
 // Status sums up all certificates.

@@ -11,8 +11,8 @@ import (
 	"github.com/bitville/listener/shared/access"
 )
 
-// Check tells what would keep Open from the certificates, as the user of this process, and makes nothing. ended is when
-// the certificate in the files expired; zero when it has not, and when there is none yet.
+// Check returns the error that Open would return to the user of this process. It makes nothing. ended is when the certificate
+// in the files expired; it is zero when the certificate is valid and when there is none yet.
 func Check(cfg Config) (ended time.Time, err error) {
 	if len(cfg.ACME.Domains) > 0 {
 		if err := checkCache(cfg.ACME.CacheDir); err != nil {
@@ -43,7 +43,7 @@ func Check(cfg Config) (ended time.Time, err error) {
 	return ended, nil
 }
 
-// checkCache tells why a cache cannot be opened or made.
+// checkCache returns why the folder of the cache cannot be used or made.
 func checkCache(dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -53,7 +53,7 @@ func checkCache(dir string) error {
 	if err == nil {
 		return errors.Join(forEverybody(dir, info), access.MakeIn(dir))
 	}
-	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) { // Open makes those that are missing
+	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) { // Open makes the missing folders
 		dir = filepath.Dir(dir)
 		_, err = os.Stat(dir)
 	}

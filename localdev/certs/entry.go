@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// warnBelow is how much time must be left of a certificate, or the log warns.
+// warnBelow is the remaining life of a certificate below which the log warns.
 const warnBelow = 14 * 24 * time.Hour
 
-// entry is one certificate in force, and what became of the tries to replace it.
+// entry is one certificate in force, and the results of the tries to replace it.
 type entry struct {
 	name string // the file or the domain, for the log
 	log  *slog.Logger
 	now  func() time.Time
-	// inHand tells that a certificate which ends soon will be replaced without anybody's help.
+	// inHand reports that a certificate which ends soon will be replaced automatically. nil: no certificate is.
 	inHand func(leaf *x509.Certificate) bool
 
 	served atomic.Pointer[tls.Certificate]
@@ -25,19 +25,19 @@ type entry struct {
 
 	mu                sync.Mutex // guards what follows
 	reloads, failures uint64
-	err               error // of the last try
+	err               error // of the last try; nil when it succeeded
 }
 
 // take puts a new certificate in force.
 func (e *entry) take(cert *tls.Certificate) {
 	e.served.Store(cert)
-	e.settle(func() { e.reloads++; e.err = nil })
+	e.update(func() { e.reloads++; e.err = nil })
 	e.log.Info("certificate in force", "certificate", e.name, "not_after", cert.Leaf.NotAfter)
 }
 
-// fail notes and logs why there is no new certificate.
+// fail keeps and logs the reason why there is no new certificate.
 func (e *entry) fail(err error, attrs ...any) {
-	e.settle(func() { e.failures++; e.err = err })
+	e.update(func() { e.failures++; e.err = err })
 	message := "no new certificate: the old one stays in force"
 	if e.served.Load() == nil {
 		message = "no certificate: handshakes fail"
@@ -45,13 +45,13 @@ func (e *entry) fail(err error, attrs ...any) {
 	e.log.Error(message, append([]any{"certificate", e.name, "error", err}, attrs...)...)
 }
 
-func (e *entry) settle(change func()) {
+func (e *entry) update(change func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	change()
 }
 
-// warn tells of a certificate that ends soon, once a day.
+// warn logs a certificate that ends soon, once a day.
 func (e *entry) warn() {
 	cert := e.served.Load()
 	if cert == nil || e.now().Sub(e.warned) < 24*time.Hour {

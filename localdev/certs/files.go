@@ -15,16 +15,16 @@ import (
 	"github.com/bitville/listener/shared/access"
 )
 
-// files is a pair that stands in two files, and that somebody may replace.
+// files is a certificate and its key in two files, which an operator may replace.
 type files struct {
 	entry
 	certPath, keyPath string
-	task              string // what an error begins with
+	task              string // the beginning of each error
 	every             time.Duration
 
-	reading sync.Mutex        // one at a time; guards what follows
-	seen    [sha256.Size]byte // what the last look found
-	judged  [sha256.Size]byte // what was last taken or refused
+	reading sync.Mutex        // guards seen and judged
+	seen    [sha256.Size]byte // digest of what the last look found
+	judged  [sha256.Size]byte // digest of what was last accepted or refused
 }
 
 func newFiles(cfg Config) *files {
@@ -60,8 +60,8 @@ func (f *files) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return f.served.Load(), nil
 }
 
-// run reads the files at each look: their contents tell of a change whatever way it was made, a rename, a
-// symlink that points elsewhere, or a write with the times kept.
+// run reads the files at each look and compares their contents. So it sees a change by a rename, by a symbolic link that points
+// elsewhere, and by a write that keeps the file's times.
 func (f *files) run(ctx context.Context) {
 	ticks := time.NewTicker(f.every)
 	defer ticks.Stop()
@@ -76,8 +76,8 @@ func (f *files) run(ctx context.Context) {
 	}
 }
 
-// look judges what two looks in a row have found, for a pair that is half written may well be read in
-// between. What has been judged is not judged again, so that a pair that stays broken is one line in the log.
+// look judges a pair once two looks in a row have found the same: a single look may read a pair that is half written. It
+// judges no pair twice, so that a pair that stays broken is one line in the log.
 func (f *files) look() {
 	f.reading.Lock()
 	defer f.reading.Unlock()
@@ -105,7 +105,7 @@ func (f *files) judge(cert *tls.Certificate, sum [sha256.Size]byte, err error) e
 	return nil
 }
 
-// read returns the pair, or why it cannot be used, and a sum of this answer.
+// read returns the pair or the reason why it cannot be used, and a digest of either.
 func (f *files) read() (cert *tls.Certificate, sum [sha256.Size]byte, err error) {
 	certPEM, err := readFile(f.certPath)
 	var keyPEM []byte
@@ -125,7 +125,7 @@ func (f *files) read() (cert *tls.Certificate, sum [sha256.Size]byte, err error)
 	return cert, sum, nil
 }
 
-// readFile reads a file, or tells whose permission lacks.
+// readFile reads a file. Its error names the missing permission.
 func readFile(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrPermission) {
@@ -136,7 +136,7 @@ func readFile(path string) ([]byte, error) {
 	return data, err
 }
 
-// pair holds a key against its certificate, and a new certificate against the clock.
+// pair checks that the key belongs to the certificate, and that a new certificate is valid now.
 func (f *files) pair(certPEM, keyPEM []byte) (*tls.Certificate, error) {
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
@@ -144,7 +144,7 @@ func (f *files) pair(certPEM, keyPEM []byte) (*tls.Certificate, error) {
 	}
 	served := f.served.Load()
 	if served == nil || bytes.Equal(served.Certificate[0], cert.Certificate[0]) {
-		return &cert, nil // there is no better one
+		return &cert, nil // there is no better certificate
 	}
 	switch now := f.now(); {
 	case now.After(cert.Leaf.NotAfter):

@@ -18,24 +18,24 @@ import (
 	"time"
 )
 
-// selfSignedFor is how long a self-signed certificate is valid: agents hold the file, so that a new one
-// would cut them off.
+// selfSignedFor is how long a self-signed certificate is valid. Agents trust the file itself, so a new certificate would cut
+// them off.
 const selfSignedFor = 10 * 365 * 24 * time.Hour
 
-// findSelfSigned points to the pair in a folder, and tells whether both files are missing.
+// findSelfSigned sets the paths of the pair in a folder, and reports whether both files are missing.
 func (f *files) findSelfSigned(dir string) (missing bool, err error) {
 	certPath, err := filepath.Abs(filepath.Join(dir, "cert.pem"))
 	if err != nil {
 		return false, fmt.Errorf("find the self-signed certificate: %w", err)
 	}
 	f.name, f.certPath, f.keyPath = certPath, certPath, filepath.Join(filepath.Dir(certPath), "key.pem")
-	f.task = fmt.Sprintf("load the self-signed certificate (remove %s and %s to have them made anew)", f.certPath, f.keyPath)
+	f.task = fmt.Sprintf("load the self-signed certificate (remove %s and %s, and the listener makes new ones)", f.certPath, f.keyPath)
 	_, certErr := os.Stat(f.certPath)
 	_, keyErr := os.Stat(f.keyPath)
 	return errors.Is(certErr, fs.ErrNotExist) && errors.Is(keyErr, fs.ErrNotExist), nil
 }
 
-// selfSign points to the pair in a folder, and makes it when both files are missing.
+// selfSign sets the paths of the pair in a folder, and makes the pair when both files are missing.
 func (f *files) selfSign(dir string) error {
 	missing, err := f.findSelfSigned(dir)
 	if err != nil || !missing {
@@ -48,23 +48,23 @@ func (f *files) selfSign(dir string) error {
 	return nil
 }
 
-// tellTrust says how agents come to trust the certificate, unless somebody has put one there that an authority signed.
+// tellTrust logs how agents trust the certificate. It logs nothing for a certificate that an authority signed.
 func (f *files) tellTrust(cert *x509.Certificate) {
 	if bytes.Equal(cert.RawIssuer, cert.RawSubject) {
-		f.log.Info("the certificate is self-signed: agents trust it by this file", "certificate", f.certPath,
+		f.log.Info("the certificate is self-signed: give agents this file to trust", "certificate", f.certPath,
 			"good_for", fmt.Sprint(cert.DNSNames, cert.IPAddresses),
 			"php_curl", fmt.Sprintf("CURLOPT_CAINFO => '%s'", f.certPath), "guzzle", fmt.Sprintf("'verify' => '%s'", f.certPath))
 	}
 }
 
-// ownNames returns what agents may call this machine by, as far as it knows: on another host, one of its addresses.
+// ownNames returns the names and addresses by which agents may reach this machine, as far as it knows them.
 func ownNames() (names []string, addresses []net.IP) {
 	names = []string{"localhost"}
 	if host, err := os.Hostname(); err == nil && host != "localhost" {
 		names = append(names, host)
 	}
 	addresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	own, _ := net.InterfaceAddrs() // without them it is good for this machine's agents
+	own, _ := net.InterfaceAddrs() // without them the certificate serves agents on this machine
 	for _, addr := range own {
 		if network, ok := addr.(*net.IPNet); ok && network.IP.IsGlobalUnicast() {
 			addresses = append(addresses, network.IP)
@@ -94,7 +94,7 @@ func (f *files) write() error {
 		IPAddresses:           addresses,
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IsCA:                  true, // so that every TLS library takes it as a root
+		IsCA:                  true, // some TLS libraries accept only a CA as a root
 		BasicConstraintsValid: true,
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)

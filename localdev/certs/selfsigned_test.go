@@ -65,7 +65,7 @@ func TestSelfSigned(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, made, kept)
 	require.NotContains(t, buf.String(), "made a self-signed certificate")
-	require.Contains(t, buf.String(), "agents trust it by this file", "each start says so")
+	require.Contains(t, buf.String(), "give agents this file to trust", "each start says so")
 }
 
 // A relative folder is told as an absolute path: agents have another working folder.
@@ -83,7 +83,7 @@ func TestSelfSignedHalf(t *testing.T) {
 		open(t, cfg)
 		require.NoError(t, os.Remove(filepath.Join(dir, name)))
 		_, err := Open(t.Context(), cfg)
-		require.EqualError(t, err, "load the self-signed certificate (remove "+dir+"/cert.pem and "+dir+"/key.pem to have them made anew): open "+dir+"/"+name+": no such file or directory")
+		require.EqualError(t, err, "load the self-signed certificate (remove "+dir+"/cert.pem and "+dir+"/key.pem, and the listener makes new ones): open "+dir+"/"+name+": no such file or directory")
 	}
 }
 

@@ -1,7 +1,7 @@
-// Package conns bounds the connections of a listener, in all and for each client address, without turning good
-// clients away: when there are too many, the connection that has asked nothing for longest makes room, if that is
-// long enough: of a crowd that connects at once, those that came first are served. A connection that asks nothing at
-// all is closed after a while. A client that opens thousands and sends nothing loses them, oldest first.
+// Package conns limits the connections of a listener, in total and for each client address. At the limit, a new connection
+// replaces the one that has been idle longest, if it was idle for Config.Patience; otherwise the new one is refused. So of a
+// crowd that connects at once, the first ones are served. A connection that sends no request in time is closed. A client
+// that opens thousands of connections and sends nothing loses them, oldest first.
 package conns
 
 import (
@@ -20,22 +20,22 @@ import (
 
 // Config says how many connections there may be.
 type Config struct {
-	Max           int              // in all
-	MaxPerAddress int              // of one client address; of IPv6, of a /64
-	Proxies       clientip.Proxies // bring connections for many clients, and are bounded by Max alone
-	FirstRequest  time.Duration    // until when after its begin a connection must have asked something
-	Patience      time.Duration    // for which a connection that asks nothing keeps its place
+	Max           int              // in total
+	MaxPerAddress int              // for one client address; for IPv6, a /64
+	Proxies       clientip.Proxies // have many clients behind them; only Max limits them
+	FirstRequest  time.Duration    // time from the connection to its first request; later it is closed
+	Patience      time.Duration    // an idle connection keeps its place at least this long
 }
 
 // Stats counts connections.
 type Stats struct {
 	Open    int
-	Closed  uint64 // to make room, or for they asked nothing in time
-	Refused uint64 // because no other one could make room
+	Closed  uint64 // by the listener: to make room, or because no request came in time
+	Refused uint64 // because no open connection was idle long enough
 }
 
-// Listener is a net.Listener that bounds what it accepts. The server's ConnContext must be its Context, and
-// the server's handler its Handler.
+// Listener is a net.Listener with limits. The server's ConnContext must be Listener.Context, and the server's handler must come
+// from Listener.Handler.
 type Listener struct {
 	net.Listener
 	cfg Config
@@ -43,15 +43,15 @@ type Listener struct {
 	mu      sync.Mutex
 	open    map[*conn]struct{}
 	sources map[netip.Prefix]*source
-	silent  list.List // of *conn that have asked nothing yet, the oldest first
+	silent  list.List // of *conn without a request so far, oldest first
 
 	closed, refused atomic.Uint64
 }
 
-// source is where connections come from.
+// source is a client address with open connections.
 type source struct {
 	open   int
-	silent list.List // of its *conn that have asked nothing yet, the oldest first
+	silent list.List // of its *conn without a request so far, oldest first
 }
 
 // conn is one connection.
@@ -66,19 +66,19 @@ type conn struct {
 	silent    [2]*list.Element // in the lists of the listener and of the source; nil once it has asked
 }
 
-// Bound returns a listener that bounds the connections of another.
+// Bound returns a listener that limits the connections of another.
 func Bound(inner net.Listener, cfg Config) *Listener {
 	return &Listener{Listener: inner, cfg: cfg, open: make(map[*conn]struct{}), sources: make(map[netip.Prefix]*source)}
 }
 
-// Stats tells how many connections there are and were.
+// Stats returns how many connections are open, and how many were closed and refused.
 func (l *Listener) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return Stats{Open: len(l.open), Closed: l.closed.Load(), Refused: l.refused.Load()}
 }
 
-// Accept returns the next connection that there is room for.
+// Accept returns the next connection for which there is room.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		inner, err := l.Listener.Accept()
@@ -93,7 +93,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit takes a connection in, and closes another one when it must make room. It returns nil when it cannot.
+// admit registers a connection, and closes another one when it must make room. It returns nil when no other may be closed.
 func (l *Listener) admit(inner net.Conn) *conn {
 	peer, _ := netip.ParseAddrPort(inner.RemoteAddr().String())
 	address := peer.Addr().Unmap()
@@ -129,9 +129,8 @@ func (l *Listener) admit(inner net.Conn) *conn {
 	return c
 }
 
-// idlest returns the connection to close for another: the oldest of those that have asked nothing, or else
-// the one whose last request is longest ago, of one source when it is given. nil when none has been idle for long
-// enough.
+// idlest returns the connection to close for a new one: the oldest without a request, else the one whose last request ended
+// longest ago. With from it looks at this source only. It returns nil when no connection was idle for Patience.
 func (l *Listener) idlest(silent *list.List, from *netip.Prefix) (found *conn) {
 	since := time.Now().Add(-l.cfg.Patience).UnixNano()
 	if oldest := silent.Front(); oldest != nil && oldest.Value.(*conn).idleSince.Load() <= since {
@@ -145,7 +144,7 @@ func (l *Listener) idlest(silent *list.List, from *netip.Prefix) (found *conn) {
 	return found
 }
 
-// forget takes a connection out of the account, once.
+// forget removes a connection from all lists. A second call does nothing.
 func (l *Listener) forget(c *conn) {
 	if _, ok := l.open[c]; !ok {
 		return
@@ -159,7 +158,7 @@ func (l *Listener) forget(c *conn) {
 	}
 }
 
-// speak takes a connection out of the lists of the silent ones.
+// speak removes a connection from the lists of silent connections.
 func (c *conn) speak(s *source) {
 	if c.silent[0] != nil {
 		c.of.silent.Remove(c.silent[0])
@@ -189,7 +188,7 @@ func (c *conn) Close() error {
 
 type contextKey struct{}
 
-// Context is what the server's ConnContext must be.
+// Context is for the server's ConnContext: Handler finds the connection by it.
 func (l *Listener) Context(ctx context.Context, c net.Conn) context.Context {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
@@ -197,7 +196,7 @@ func (l *Listener) Context(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, contextKey{}, c)
 }
 
-// Handler tells the listener which connections ask something, around the server's handler.
+// Handler wraps the server's handler and tells the listener which connections have requests under way.
 func (l *Listener) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(contextKey{}).(*conn); ok {
@@ -212,7 +211,7 @@ func (l *Listener) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// spoke notes the first request.
+// spoke records the first request.
 func (c *conn) spoke() {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()

@@ -21,7 +21,7 @@ type Certificate struct {
 // Connections counts the connections of the HTTPS listener.
 type Connections struct {
 	Open    int
-	Closed  uint64 // by the listener: to make room, or for they asked nothing in time
+	Closed  uint64 // by the listener: to make room, or because no request came in time
 	Refused uint64 // because every other one was in use
 }
 
@@ -43,23 +43,23 @@ func newReadings(cfg Config) *readings {
 	return &readings{
 		cfg: cfg,
 
-		ready: desc("bitville_ready", "1 when a record could be stored at the time of the scrape, which tries; else 0."),
+		ready: desc("bitville_ready", "1 when a record could be stored at the time of the scrape; else 0. The scrape tries it."),
 
 		queuedRequests: desc("bitville_store_queued_requests", "Requests that wait for their transaction."),
-		queuedBytes:    desc("bitville_store_queued_bytes", "Bytes of work that wait or are being written, 1 KiB a record included."),
-		walBytes:       desc("bitville_store_wal_bytes", "Size of the write-ahead log; above 128 MiB ingest waits for its checkpoint."),
-		databaseBytes:  desc("bitville_store_database_bytes", "Size of the database file, without its log."),
-		freeBytes:      desc("bitville_store_free_bytes", "Bytes free beside the database; ingest stops below the log's size and 4 MiB."),
-		oldest:         desc("bitville_store_oldest_record_timestamp_seconds", "The earliest timestamp of a record; not there while there is none."),
+		queuedBytes:    desc("bitville_store_queued_bytes", "Bytes of records that wait or are being written, with 1 KiB a record added."),
+		walBytes:       desc("bitville_store_wal_bytes", "Size of the WAL (write-ahead log); above 128 MiB ingest waits for its checkpoint."),
+		databaseBytes:  desc("bitville_store_database_bytes", "Size of the database file, without its WAL."),
+		freeBytes:      desc("bitville_store_free_bytes", "Free bytes on the disk of the database; ingest stops below the WAL's size plus 4 MiB."),
+		oldest:         desc("bitville_store_oldest_record_timestamp_seconds", "The earliest timestamp of a record; absent while there is no record."),
 
-		expiry:         desc("bitville_certificate_expiry_timestamp_seconds", "When the first of the certificates ends; not there while there is none."),
-		reloads:        desc("bitville_certificate_reloads_total", "Certificates taken since the start."),
-		reloadFailures: desc("bitville_certificate_reload_failures_total", "Certificates that could not be used, and tries to get one that failed."),
-		reloadOK:       desc("bitville_certificate_last_reload_successful", "1 when the last certificate could be used, 0 when an older one is kept."),
+		expiry:         desc("bitville_certificate_expiry_timestamp_seconds", "When the first certificate expires; absent while there is no certificate."),
+		reloads:        desc("bitville_certificate_reloads_total", "Certificates put in force since the start."),
+		reloadFailures: desc("bitville_certificate_reload_failures_total", "Certificates that could not be used, and failed tries to get one."),
+		reloadOK:       desc("bitville_certificate_last_reload_successful", "1 when the last new certificate could be used; 0 when an older one stays in force."),
 
 		open:    desc("bitville_connections_open", "HTTPS connections that are open."),
-		closed:  desc("bitville_connections_closed_total", "Connections that the listener closed to make room, or for they asked nothing in time."),
-		refused: desc("bitville_connections_refused_total", "Connections that were refused because every other one was in use."),
+		closed:  desc("bitville_connections_closed_total", "Connections that the listener closed to make room, or because no request came in time."),
+		refused: desc("bitville_connections_refused_total", "Connections that were refused because no open connection was idle long enough."),
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package access tells in a sentence what the file system does not let this process do: which permission of which path
-// lacks, whose that is, who asks, and the remedy. It changes nothing.
+// Package access says in one sentence why the file system refuses this process: which permission is missing on which path, who
+// owns the path, which user asks, and the remedy. It changes nothing.
 package access
 
 import (
@@ -21,7 +21,7 @@ const (
 	read  = 4
 )
 
-// denied is a sentence, and the error of the system that it stands for.
+// denied is such a sentence, with the system error behind it.
 type denied struct {
 	text string
 	err  error
@@ -30,13 +30,13 @@ type denied struct {
 func (d *denied) Error() string { return d.text }
 func (d *denied) Unwrap() error { return d.err }
 
-// Read tells why the process may not read a file.
+// Read returns why the process may not read a file; nil when it may.
 func Read(path string) error { return ask(path, read, "read the file") }
 
-// Write tells why the process may not read and write a file.
+// Write returns why the process may not read and write a file; nil when it may.
 func Write(path string) error { return ask(path, read|write, "read and write the file") }
 
-// MakeIn tells why the process may not make files in a folder.
+// MakeIn returns why the process may not make files in a folder; nil when it may.
 func MakeIn(folder string) error {
 	if info, err := os.Stat(folder); err == nil && !info.IsDir() {
 		return &denied{fmt.Sprintf("%s is a file where a folder must be", folder), syscall.ENOTDIR}
@@ -65,7 +65,7 @@ func ask(path string, mode uint32, what string) error {
 	if mode&enter != 0 {
 		folder = path
 	}
-	// The first folder on the way that stops it.
+	// The first folder on the path that refuses the process.
 	for at := range ancestors(path) {
 		info, statErr := os.Stat(at)
 		switch {
@@ -91,7 +91,7 @@ func ask(path string, mode uint32, what string) error {
 	return say("%s", refused(what, path, info))
 }
 
-// refused says who may not do what with whose path.
+// refused says which user may not do what with a path, and who owns the path.
 func refused(what, path string, info fs.FileInfo) string {
 	text := fmt.Sprintf("%s may not %s %s (mode %04o", whoAmI(), what, path, info.Mode().Perm())
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {

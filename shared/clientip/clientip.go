@@ -1,5 +1,5 @@
-// Package clientip tells which client sent a request, behind reverse proxies too. A header is believed only as
-// far as a trusted proxy wrote it, so that no client chooses the address that it is known by.
+// Package clientip finds the client that sent a request, also behind reverse proxies. It believes only what a trusted proxy
+// wrote into the header, so that no client can choose its address.
 package clientip
 
 import (
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// maxHops bounds the work that a header makes: no chain of proxies is longer.
+// maxHops bounds the work for one header. Real chains of proxies are shorter.
 const maxHops = 32
 
 // Of returns the address of the client that sent a request, without a zone, and as IPv4 when it is IPv4 in IPv6.

@@ -1,9 +1,8 @@
 // Package libsql keeps records in a libSQL server: Turso, a self-hosted sqld, or tursodb's sync server.
 //
-// Every write is one statement that the server runs whole or not at all and that may be run again: a cut
-// connection leaves no doubt that sending once more cannot mend. Nothing is opened before it is needed,
-// and nothing of a call outlives it, so that it works where the process is frozen between requests. The
-// driver is deprecated upstream; no other package knows of it.
+// Every write is one statement. The server runs it whole or not at all, and it may run twice: after a cut connection, sending it
+// again is safe. Nothing is opened before it is needed, and nothing outlives its call, so the package works where the process is
+// frozen between requests. The driver is deprecated upstream; no other package imports it.
 package libsql
 
 import (
@@ -44,7 +43,7 @@ type Config struct {
 // DB is a remote database. Its methods may be called from any goroutine.
 type DB struct {
 	pool   *sql.DB
-	token  auth.Secret // which no error tells
+	token  auth.Secret // kept to remove it from error texts
 	now    func() time.Time
 	warmUp sync.WaitGroup
 }
@@ -66,13 +65,12 @@ func New(cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// parse has the driver parse a statement, without a connection. Its parser builds tables that take
-// milliseconds, once: beside the start of the process, while a function's sandbox waits for its first event,
-// and not within the first record's request.
+// parse makes the driver parse a statement, without a connection. The driver's parser builds tables once, which takes
+// milliseconds. This happens while the process starts, and not during the first request.
 func parse(c driver.Connector) {
 	conn, err := c.Connect(context.Background())
 	if err != nil {
-		return // whoever uses the database meets it, and tells it
+		return // the first use of the database meets the same error and returns it
 	}
 	defer conn.Close()
 	if statement, err := conn.Prepare(insertBatch); err == nil {
@@ -86,7 +84,7 @@ func (db *DB) Close() error {
 	return db.pool.Close()
 }
 
-// Admit is nil: nothing waits here.
+// Admit returns nil: this store has no queue.
 func (db *DB) Admit() error { return nil }
 
 // Ready tells whether a record could be stored now, by the statement that stores one, with none. The error

@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	maxAnswer = 1 << 20 // bytes; above what an authority answers, a chain of certificates at most
-	pollPause = "3"     // seconds, whatever the authority suggests
+	maxAnswer = 1 << 20 // bytes; the largest answer is a certificate chain, far below
+	pollPause = "3"     // seconds; replaces what the authority suggests
 )
 
-// trouble is the way to the authority, and keeps what last went wrong on it: autocert tells only that "no viable
-// challenge type" was found when the authority said why it could not reach us, and nothing of a renewal's failure.
-type trouble struct {
-	way http.RoundTripper
-	run context.Context // autocert asks under contexts of its own, which outlive Run; this one ends them
+// transport sends requests to the authority and keeps the last failure. autocert loses it: when the authority says why it
+// could not reach the listener, autocert reports only "no viable challenge type", and it reports no failed renewal.
+type transport struct {
+	next http.RoundTripper
+	run  context.Context // ends the requests; autocert's own contexts outlive Run
 
 	mu   sync.Mutex
 	last string
 }
 
 // RoundTrip sends a request and reads the whole answer.
-func (t *trouble) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(req.Context())
 	defer cancel()
 	defer context.AfterFunc(t.run, cancel)()
-	resp, err := t.way.RoundTrip(req.WithContext(ctx))
+	resp, err := t.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		t.note(err.Error())
 		return nil, err
@@ -44,15 +44,15 @@ func (t *trouble) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	if resp.StatusCode < 400 && resp.Header.Get("Retry-After") != "" {
-		// autocert sleeps so long between two looks at an order, and Run's end waits for it.
+		// autocert sleeps that long between two looks at an order, and Run cannot end before it wakes.
 		resp.Header.Set("Retry-After", pollPause)
 	}
-	var answer struct { // a problem document, or an authorization that failed
+	var answer struct { // a problem document or a failed authorization
 		Type, Detail string
 		Challenges   []struct{ Error struct{ Detail string } }
 	}
-	_ = json.Unmarshal(body, &answer)                 // a chain of certificates is no JSON
-	if !strings.HasSuffix(answer.Type, ":badNonce") { // which is tried again
+	_ = json.Unmarshal(body, &answer)                 // a certificate chain is not JSON
+	if !strings.HasSuffix(answer.Type, ":badNonce") { // autocert tries this again
 		t.note(answer.Detail)
 	}
 	for _, challenge := range answer.Challenges {
@@ -61,7 +61,7 @@ func (t *trouble) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func (t *trouble) note(text string) {
+func (t *transport) note(text string) {
 	if text == "" {
 		return
 	}
@@ -70,14 +70,14 @@ func (t *trouble) note(text string) {
 	t.last = strings.ToValidUTF8(text[:min(len(text), 500)], "")
 }
 
-func (t *trouble) forget() {
+func (t *transport) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = ""
 }
 
-// explain adds to an error what last went wrong.
-func (t *trouble) explain(err error) error {
+// explain adds the last failure to an error.
+func (t *transport) explain(err error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.last == "" || strings.Contains(err.Error(), t.last) {

@@ -34,8 +34,8 @@ func TestTrouble(t *testing.T) {
 				_, _ = io.WriteString(w, c.body)
 			}))
 			defer server.Close()
-			way := &trouble{way: server.Client().Transport, run: t.Context()}
-			resp, err := (&http.Client{Transport: way}).Get(server.URL)
+			failures := &transport{next: server.Client().Transport, run: t.Context()}
+			resp, err := (&http.Client{Transport: failures}).Get(server.URL)
 			require.NoError(t, err)
 			defer resp.Body.Close()
 			body, err := io.ReadAll(resp.Body)
@@ -43,9 +43,9 @@ func TestTrouble(t *testing.T) {
 			require.Equal(t, c.body, string(body))
 			require.Equal(t, c.status, resp.StatusCode)
 			require.Equal(t, c.retryAfter, resp.Header.Get("Retry-After"))
-			require.EqualError(t, way.explain(errors.New("failed")), c.want)
-			way.forget()
-			require.EqualError(t, way.explain(errors.New("failed")), "failed")
+			require.EqualError(t, failures.explain(errors.New("failed")), c.want)
+			failures.forget()
+			require.EqualError(t, failures.explain(errors.New("failed")), "failed")
 		})
 	}
 }
