@@ -28,7 +28,7 @@ func TestSoak(t *testing.T) {
 	var serving struct{ Addr string }
 	require.True(t, l.Log.Find("serving metrics", &serving))
 	a := newAgents(t, l, 10*time.Millisecond)
-	a.age = age // the short form's records expire three seconds after they are sent
+	a.age = age                          // the short form's records expire three seconds after they are sent
 	a.failures = func(string, ...any) {} // a record that waits for longer than it is kept is refused
 	a.start(t, 16)
 	figures := make(map[string][]float64)

@@ -19,8 +19,8 @@ CREATE TABLE IF NOT EXISTS profiling_data (
     UNIQUE (correlation_id, digest)
 );
 
--- By project and time; and the slowest of a project in a span of time, from the index alone.
-CREATE INDEX IF NOT EXISTS profiling_data_project ON profiling_data (project, timestamp, duration_ms);
+-- By project and time. The slowest of a project in a span of time are found in the index alone, of one source or of both.
+CREATE INDEX IF NOT EXISTS profiling_data_project ON profiling_data (project, timestamp, source, duration_ms);
 
 -- By source and time, and the purge, source by source.
 CREATE INDEX IF NOT EXISTS profiling_data_source ON profiling_data (source, timestamp);

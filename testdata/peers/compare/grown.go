@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,10 +28,17 @@ func grow(servers []server, dir string, rows int) (grown []server, err error) {
 		return nil, err
 	}
 	for _, s := range servers {
-		s.name = fmt.Sprintf("%s on %d rows", s.name, rows)
+		name := s.name
+		s.name = fmt.Sprintf("%s on %d rows", name, rows)
 		switch {
-		case strings.HasPrefix(s.name, "listener"):
+		case name == "listener":
 			s.grown = database
+			grown = append(grown, s)
+		case strings.HasPrefix(name, "listener"):
+			s.grown = filepath.Join(dir, "old.db")
+			if out, err := exec.Command("cp", database, s.grown).CombinedOutput(); err != nil {
+				return nil, fmt.Errorf("copy the database: %w: %s", err, out)
+			}
 			grown = append(grown, s)
 		case s.count != "" && rows <= peerRows:
 			s.grown = filepath.Join(dir, "peer.db")
@@ -122,7 +130,7 @@ func readAndPurge(s server) error {
 		}
 		begin := time.Now()
 		entries, err := reader.ByCorrelationID(context.Background(), id)
-		if lookups = append(lookups, since(begin)); err != nil || len(entries) != 1 {
+		if lookups = append(lookups, since(begin)); err != nil || len(entries) == 0 {
 			return fmt.Errorf("look up %s: %d records, %w", id, len(entries), err)
 		}
 		begin = time.Now()

@@ -108,6 +108,9 @@ func wrk(s server, load scenario, duration time.Duration) (out sent, err error) 
 	if load.rate > 0 {
 		cmd.Env = append(cmd.Env, fmt.Sprint("PAUSE=", 1000*float64(load.connections)/load.rate))
 	}
+	if load.page != "" {
+		cmd.Env = append(cmd.Env, "PAGE="+load.page)
+	}
 	profile := 1850
 	if load.profile != "" {
 		cmd.Env = append(cmd.Env, "PROFILE="+load.profile)

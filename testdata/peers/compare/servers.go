@@ -30,8 +30,8 @@ type server struct {
 	grown string // the database that it goes on with, a new one each time without it
 }
 
-// prepare builds what is compared.
-func prepare(dir string) ([]server, error) {
+// prepare builds what is compared: the listener and its peers, or the listener and another binary of it.
+func prepare(dir, other string) ([]server, error) {
 	for name, pkg := range map[string]string{"listener": "./localdev", "null": "./testdata/peers/null"} {
 		build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, name), pkg)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -50,6 +50,16 @@ func prepare(dir string) ([]server, error) {
 		return c
 	}
 	const count = "SELECT count(*) FROM profiling_data"
+	listener := func(name, port, path string) server {
+		return server{name, port, func(database string, env ...string) *exec.Cmd {
+			return command(path, []string{"serve"}, append(env, "BITVILLE_API_KEY_SHOP="+key, "BITVILLE_DB_PATH="+database,
+				"BITVILLE_LISTEN_ADDR=127.0.0.1:"+port, "BITVILLE_TLS_CERT_PATH="+cert, "BITVILLE_TLS_KEY_PATH="+tlsKey))
+		}, count, ""}
+	}
+	built := listener("listener", "28703", filepath.Join(dir, "listener"))
+	if other != "" {
+		return []server{listener("listener (old)", "28704", other), built}, nil
+	}
 	return []server{
 		{"Bun", "28701", func(database string, _ ...string) *exec.Cmd {
 			return command(".tools/peers/node_modules/.bin/bun", []string{"testdata/peers/bun/server.ts"},
@@ -58,10 +68,7 @@ func prepare(dir string) ([]server, error) {
 		{"null", "28702", func(string, ...string) *exec.Cmd {
 			return command(filepath.Join(dir, "null"), nil, []string{"PORT=28702", "CERT=" + cert, "TLS_KEY=" + tlsKey})
 		}, "", ""},
-		{"listener", "28703", func(database string, env ...string) *exec.Cmd {
-			return command(filepath.Join(dir, "listener"), []string{"serve"}, append(env, "BITVILLE_API_KEY_SHOP="+key, "BITVILLE_DB_PATH="+database,
-				"BITVILLE_LISTEN_ADDR=127.0.0.1:28703", "BITVILLE_TLS_CERT_PATH="+cert, "BITVILLE_TLS_KEY_PATH="+tlsKey))
-		}, count, ""},
+		built,
 	}, nil
 }
 

@@ -1,9 +1,13 @@
 -- What wrk sends: records under random correlation ids, with one of 256 profiles each, of this second. BATCH says how many
 -- a request brings, PROFILE names a file with one profile to send instead, PAUSE the milliseconds that a connection
--- waits between two requests, on average.
+-- waits between two requests, on average. With PAGE, v4 or v7, all records of a request have one correlation id, a UUID
+-- of that version: a page and its statements.
+local ffi = require("ffi")
+ffi.cdef("int clock_gettime(int clock, long time[2]);")
 math.randomseed(os.time() * 1000 + tonumber(tostring({}):sub(8), 16) % 1000)
 local r = math.random
 local batch = tonumber(os.getenv("BATCH") or "1")
+local page = os.getenv("PAGE")
 local headers = { ["Authorization"] = "Bearer " .. os.getenv("KEY"), ["Content-Type"] = "application/json" }
 
 local profiles = {}
@@ -21,17 +25,30 @@ else
   end
 end
 
-local function record()
-  return string.format('{"project":"shop","correlation_id":"%04x%04x-%04x-4%03x-8%03x-%04x%04x%04x","timestamp":%d,"duration_ms":%d.5,'
+local function v4()
+  return string.format("%04x%04x-%04x-4%03x-8%03x-%04x%04x%04x",
+    r(0, 65535), r(0, 65535), r(0, 65535), r(0, 4095), r(0, 4095), r(0, 65535), r(0, 65535), r(0, 65535))
+end
+
+local now = ffi.new("long[2]")
+local function v7() -- begins with the time in milliseconds
+  ffi.C.clock_gettime(0, now)
+  local ms = string.format("%012x", tonumber(now[0]) * 1000 + math.floor(tonumber(now[1]) / 1e6))
+  return ms:sub(1, 8) .. "-" .. ms:sub(9) .. string.format("-7%03x-8%03x-%04x%04x%04x",
+    r(0, 4095), r(0, 4095), r(0, 65535), r(0, 65535), r(0, 65535))
+end
+
+local function record(id)
+  return string.format('{"project":"shop","correlation_id":"%s","timestamp":%d,"duration_ms":%d.5,'
       .. '"request_uri":"/product/%d","method":"GET","status":200,"profiling_data":%s}',
-    r(0, 65535), r(0, 65535), r(0, 65535), r(0, 4095), r(0, 4095), r(0, 65535), r(0, 65535), r(0, 65535),
-    os.time(), r(1, 1500), r(1, 1000), profiles[r(1, #profiles)])
+    id, os.time(), r(1, 1500), r(1, 1000), profiles[r(1, #profiles)])
 end
 
 function request()
-  if batch == 1 then return wrk.format("POST", "/ingest/php", headers, record()) end
+  if batch == 1 then return wrk.format("POST", "/ingest/php", headers, record(v4())) end
+  local shared = page and (page == "v7" and v7 or v4)()
   local records = {}
-  for i = 1, batch do records[i] = record() end
+  for i = 1, batch do records[i] = record(shared or v4()) end
   return wrk.format("POST", "/ingest/php", headers, "[" .. table.concat(records, ",") .. "]")
 end
 
