@@ -233,6 +233,9 @@ func TestCheckOfCertificate(t *testing.T) {
 	require.Equal(t, "load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH): the key locked.key has a passphrase: take it off (openssl pkey -in locked.key -out <new file>)\n",
 		tried(t, dir, nil, "BITVILLE_DB_PATH=b.db", "BITVILLE_TLS_CERT_PATH=pair.pem", "BITVILLE_TLS_KEY_PATH=locked.key"))
 	require.Empty(t, tried(t, dir, nil, "BITVILLE_DB_PATH=b.db", "BITVILLE_TLS_CERT_PATH=pair.pem", "BITVILLE_TLS_KEY_PATH=pair.key"))
+	require.NoError(t, syscall.Mkfifo(in("fifo"), 0o600))
+	require.Equal(t, "load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH): fifo is not a regular file: name one that holds a PEM\n",
+		tried(t, dir, nil, "BITVILLE_DB_PATH=b.db", "BITVILLE_TLS_CERT_PATH=pair.pem", "BITVILLE_TLS_KEY_PATH=fifo"))
 }
 
 // A limit of open files that is too low is told at the start.
