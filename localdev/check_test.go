@@ -67,6 +67,10 @@ func TestCheckOfDatabase(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(in("one.db"), nil, 0o600))
 	require.NoError(t, os.Link(in("one.db"), in("other.db")))
+	require.NoError(t, syscall.Mkfifo(in("fifo"), 0o600))
+	for _, folder := range []string{"wal.db-wal", "shm.db-shm", "journal.db-journal"} {
+		require.NoError(t, os.Mkdir(in(folder), 0o700))
+	}
 	for _, c := range []struct{ path, want string }{
 		{"b.db", ""},
 		{in("b.db"), ""},
@@ -80,6 +84,10 @@ func TestCheckOfDatabase(t *testing.T) {
 		{"real", "is not a regular file but a folder: name a file in it, such as " + in("real/bitville.db")},
 		{"one.db", "has 2 names (hard links), each of which would have a WAL of its own and damage the database: remove the others (find " + dir + " -samefile " + in("one.db") + "), or copy the file"},
 		{"/dev/null", "is not a regular file"},
+		{"fifo", "is not a regular file"},
+		{"wal.db", in("wal.db-wal") + " is not a regular file, and SQLite keeps a file of that name beside the database: move it away"},
+		{"shm.db", in("shm.db-shm") + " is not a regular file, and SQLite keeps a file of that name beside the database: move it away"},
+		{"journal.db", in("journal.db-journal") + " is not a regular file, and SQLite keeps a file of that name beside the database: move it away"},
 	} {
 		t.Run(c.path, func(t *testing.T) {
 			want := c.want
@@ -225,6 +233,9 @@ func TestCheckOfCertificate(t *testing.T) {
 	require.Equal(t, "load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH): the key locked.key has a passphrase: take it off (openssl pkey -in locked.key -out <new file>)\n",
 		tried(t, dir, nil, "BITVILLE_DB_PATH=b.db", "BITVILLE_TLS_CERT_PATH=pair.pem", "BITVILLE_TLS_KEY_PATH=locked.key"))
 	require.Empty(t, tried(t, dir, nil, "BITVILLE_DB_PATH=b.db", "BITVILLE_TLS_CERT_PATH=pair.pem", "BITVILLE_TLS_KEY_PATH=pair.key"))
+	require.NoError(t, syscall.Mkfifo(in("fifo"), 0o600))
+	require.Equal(t, "load the certificate (BITVILLE_TLS_CERT_PATH, BITVILLE_TLS_KEY_PATH): fifo is not a regular file: name one that holds a PEM\n",
+		tried(t, dir, nil, "BITVILLE_DB_PATH=b.db", "BITVILLE_TLS_CERT_PATH=pair.pem", "BITVILLE_TLS_KEY_PATH=fifo"))
 }
 
 // A limit of open files that is too low is told at the start.

@@ -126,7 +126,11 @@ func (f *files) read() (cert *tls.Certificate, sum [sha256.Size]byte, err error)
 }
 
 // readFile reads a file. Its error names the missing permission.
+// The pair is read again and again, which a pipe does not stand; one that nobody writes would be waited for.
 func readFile(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file: name one that holds a PEM", path)
+	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrPermission) {
 		if why := access.Read(path); why != nil {

@@ -18,6 +18,8 @@ const (
 	notLibSQL = "what answers at BITVILLE_DB_URL does not answer as a libSQL server does"
 	cut       = "the connection to the database was cut"
 	otherTLS  = "the TLS handshake with the database failed: look at BITVILLE_DB_URL and at what listens there"
+	late      = "the database did not answer in time"
+	gateway   = "the database is away: what answers at BITVILLE_DB_URL cannot reach it, or it starts"
 	otherHost = "the database cannot be reached: there is no way to the host of BITVILLE_DB_URL"
 )
 
@@ -42,11 +44,17 @@ var causes = []struct {
 	{"sent to https port", "the database's server asks for TLS: BITVILLE_DB_URL must begin with https:// or libsql://", false, time.Minute},
 
 	{"error code 401", badToken, false, time.Minute},
+	{"error code 402", "the database's server asks for payment, and blocks the listener: look at its plan", false, time.Minute},
 	{"error code 403", badToken, false, time.Minute},
 	{"error code 404", "there is no database at BITVILLE_DB_URL: its address ends where the server's does, or at its name", false, time.Minute},
 	{"error code 405", notLibSQL, false, time.Minute},
+	{"error code 408", late, true, 5 * time.Second},
 	{"error code 413", "the database refuses so large a record", false, time.Minute},
+	{"error code 421", "the server at BITVILLE_DB_URL does not serve that host: set the name that its provider gave", false, time.Minute},
 	{"error code 429", "the database has too much to do", false, 5 * time.Second},
+	{"error code 502", gateway, true, 5 * time.Second},
+	{"error code 503", gateway, true, 5 * time.Second},
+	{"error code 504", late, true, 5 * time.Second},
 	{"error code 5", "the database failed", true, 5 * time.Second},
 
 	{"authenticat", badToken, false, time.Minute},
@@ -77,7 +85,7 @@ var causes = []struct {
 	{"certificate", "the database's certificate is not trusted", false, time.Minute},
 	{"tls: ", otherTLS, false, time.Minute},
 	{"malformed http", notLibSQL, true, 5 * time.Second},
-	{"driver panic", notLibSQL, true, 5 * time.Second},
+	{"its answer lacks", notLibSQL, true, 5 * time.Second},
 	{"invalid character", notLibSQL, true, 5 * time.Second}, // a page, as a gateway may send it for a moment
 	{"cannot unmarshal", notLibSQL, true, 5 * time.Second},
 	{"connection reset", cut, true, time.Second},
@@ -93,7 +101,7 @@ func (db *DB) explain(ctx context.Context, err error) (u *store.Unavailable, aga
 	cause := &told{db.tell(err), err}
 	timeout, ok := errors.AsType[net.Error](err)
 	if errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout() {
-		return &store.Unavailable{Reason: "the database did not answer in time", RetryAfter: 5 * time.Second, Err: cause}, ctx.Err() == nil
+		return &store.Unavailable{Reason: late, RetryAfter: 5 * time.Second, Err: cause}, ctx.Err() == nil
 	}
 	text := strings.ToLower(cause.text)
 	for _, c := range causes {
@@ -137,7 +145,10 @@ func (db *DB) tell(err error) string {
 	}
 	text = userInfo.ReplaceAllString(text, "://…@")
 	text = urlQuery.ReplaceAllString(text, "$1?…")
-	text = strings.Join(strings.Fields(text), " ")
+	if strings.HasPrefix(text, "driver panic") {
+		text = "its answer lacks what was asked for"
+	}
+	text = strings.TrimSuffix(strings.Join(strings.Fields(text), " "), ":")
 	if len(text) > maxTold {
 		text = strings.ToValidUTF8(text[:maxTold], "") + "…"
 	}

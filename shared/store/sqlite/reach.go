@@ -50,6 +50,9 @@ func reach(path string) (string, error) {
 		return "", readOnly(err)
 	}
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+		if info, err := os.Stat(path + suffix); err == nil && !info.Mode().IsRegular() {
+			return "", fmt.Errorf("%s is not a regular file, and SQLite keeps a file of that name beside the database: move it away", path+suffix)
+		}
 		if err := access.Write(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", readOnly(err)
 		}
@@ -86,7 +89,7 @@ func Served(path string) bool {
 	if err != nil {
 		return false
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO that nobody writes would never open
 	if err != nil {
 		return false
 	}
