@@ -29,6 +29,17 @@ import (
 	"github.com/bitville/listener/shared/web"
 )
 
+type serveCommand struct{}
+
+// Run runs the command.
+func (serveCommand) Run(p program) error {
+	cfg, log, err := prepare(p, true)
+	if err != nil {
+		return err
+	}
+	return serve(p.ctx, cfg, log, func(served) {})
+}
+
 // drainTimeout is how long requests under way may take after SIGTERM.
 const drainTimeout = 8 * time.Second
 
