@@ -18,8 +18,8 @@ import (
 	"github.com/bitville/listener/shared/store/sqlite"
 )
 
-// descriptorsBeside is how many descriptors a listener needs beside those of connections: the database's, sockets, files.
-const descriptorsBeside = 64
+// otherDescriptors is how many descriptors a listener needs that are not of connections: the database's, sockets, files.
+const otherDescriptors = 64
 
 // prepare does what serve does before it listens, and check alone: it reads the settings and tells at once all that would
 // keep a listener from starting, as the user of this process. It makes and changes nothing.
@@ -136,7 +136,7 @@ func warnOfDescriptors(cfg config.Config, log *slog.Logger) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return
 	}
-	if need := uint64(cfg.MaxConnections) + descriptorsBeside; limit.Cur < need {
+	if need := uint64(cfg.MaxConnections) + otherDescriptors; limit.Cur < need {
 		log.Warn("the limit of open files is below what BITVILLE_MAX_CONNECTIONS needs: raise it (ulimit -n, LimitNOFILE= of the unit), or set fewer connections",
 			"limit", limit.Cur, "needed", need, "max_connections", cfg.MaxConnections)
 	}
