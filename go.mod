@@ -3,6 +3,7 @@ module github.com/bitville/listener
 go 1.26.0
 
 require (
+	github.com/alecthomas/kong v1.16.1
 	github.com/aws/aws-lambda-go v1.55.1
 	github.com/caarlos0/env/v11 v11.4.2
 	github.com/cespare/xxhash/v2 v2.3.0

@@ -18,8 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/functions/ingestphp"
-	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/intake"
+	"github.com/bitville/listener/shared/lambdahost"
 	"github.com/bitville/listener/shared/lambdahost/functiontest"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
@@ -87,6 +86,8 @@ type taking struct{}
 
 func (taking) Admit() error { return nil }
 
+func (taking) Ready(context.Context) error { return nil }
+
 func (taking) Insert(_ context.Context, records []record.Record) (store.Result, error) {
 	return store.Result{Accepted: len(records)}, nil
 }
@@ -94,15 +95,8 @@ func (taking) Insert(_ context.Context, records []record.Record) (store.Result, 
 // BenchmarkLambdaWarm is what the function adds to an event with one record of 2 KB when the store takes no time:
 // the handler alone, and with what lambdaurl does before and after it. The goal: the handler in 150 µs.
 func BenchmarkLambdaWarm(b *testing.B) {
-	h := ingestphp.New(intake.Config{
-		Keys:      auth.NewKeys([]auth.Key{{Project: project, Secret: key}}),
-		Store:     taking{},
-		Log:       slog.New(slog.NewJSONHandler(io.Discard, nil)),
-		Now:       time.Now,
-		Retention: 7 * 24 * time.Hour,
-		Bodies:    intake.NewBodies(4 << 20),
-		Throttle:  auth.NewThrottle(100, time.Now),
-	})
+	deps := depsOf(b, taking{}, 100, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	h := lambdahost.Handler(deps, ingestphp.New(deps.Intake))
 	edges := map[string]map[string]int{}
 	for n := 0; len(phpRecord(1))+len(edges)*62 < 2<<10; n++ {
 		edges[fmt.Sprintf("App\\Shop\\Cart::item%02d==>PDO::query%02d", n, n)] = map[string]int{"ct": 1, "wt": 100 + n}

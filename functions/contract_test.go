@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,13 +19,13 @@ import (
 	"github.com/aws/aws-lambda-go/lambdaurl"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/functions/health"
-	"github.com/bitville/listener/functions/ingestphp"
-	"github.com/bitville/listener/functions/ingestpostgres"
-	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/functions"
+	settings "github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/contracttest"
-	"github.com/bitville/listener/shared/intake"
+	"github.com/bitville/listener/shared/host"
+	"github.com/bitville/listener/shared/lambdahost"
 	"github.com/bitville/listener/shared/lambdahost/functiontest"
+	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 )
 
@@ -31,14 +35,14 @@ func TestContract(t *testing.T) {
 	t.Run("lambdaurl", func(t *testing.T) {
 		t.Parallel()
 		db, server := libsqltest.New(t)
-		target := target(t, wrapped(db, 100))
+		target := target(t, wrapped(t, db, 100))
 		requireRows(t, server, contracttest.Run(t, target))
 		contracttest.RunFailing(t, func(t *testing.T, store contracttest.FailingStore) contracttest.Target {
-			failing := serve(t, wrapped(store, 100))
+			failing := serve(t, wrapped(t, store, 100))
 			failing.Document = target.Document
 			return failing
 		})
-		throttling := serve(t, wrapped(db, 5))
+		throttling := serve(t, wrapped(t, db, 5))
 		throttling.Document = target.Document
 		contracttest.RunThrottled(t, throttling, 5)
 		require.Empty(t, target.Document.Unseen(t), "infra/openapi.yaml has answers that no event brought about")
@@ -47,12 +51,12 @@ func TestContract(t *testing.T) {
 		t.Parallel()
 		server := libsqltest.Start(t)
 		urls := map[string]*functiontest.Runtime{}
-		for _, name := range []string{"ingestphp", "ingestpostgres", "health"} {
-			cfg := config(name, server.URL)
+		target := target(t, front(func(f functions.Function) http.Handler {
+			cfg := config(f.Name, server.URL)
 			cfg.MaxEvent = 16 << 20 // so that the function itself refuses what is too large
-			urls[name] = functiontest.Start(t, cfg)
-		}
-		target := target(t, front(urls["ingestphp"], urls["ingestpostgres"], urls["health"]))
+			urls[f.Name] = functiontest.Start(t, cfg)
+			return urls[f.Name]
+		}))
 		requireRows(t, server, contracttest.Run(t, target))
 		for name, url := range urls {
 			require.Equal(t, 1, url.Starts(), "%s lives on whatever is sent", name)
@@ -60,29 +64,22 @@ func TestContract(t *testing.T) {
 	})
 }
 
-// database is what the handlers need of one.
-type database interface {
-	intake.Store
-	health.Store
+// wrapped are the URLs of the functions in this process, which take so many wrong keys a minute.
+func wrapped(t testing.TB, db store.Writer, failures int) http.Handler {
+	deps := depsOf(t, db, failures, slog.New(slog.DiscardHandler))
+	return front(func(f functions.Function) http.Handler {
+		return functiontest.URL(wrap(lambdahost.Handler(deps, f.New(deps))))
+	})
 }
 
-// wrapped are the URLs of the functions in this process, which take so many wrong keys a minute.
-func wrapped(db database, failures int) http.Handler {
-	log := slog.New(slog.DiscardHandler)
-	cfg := intake.Config{
-		Keys:      auth.NewKeys([]auth.Key{{Project: project, Secret: key}}),
-		Store:     db,
-		Log:       log,
-		Now:       time.Now,
-		Retention: 7 * 24 * time.Hour,
-		Bodies:    intake.NewBodies(4 << 20),
-		Throttle:  auth.NewThrottle(failures, time.Now),
-	}
-	return front(
-		functiontest.URL(wrap(ingestphp.New(cfg))),
-		functiontest.URL(wrap(ingestpostgres.New(cfg))),
-		functiontest.URL(wrap(health.New(health.Config{Store: db, Log: log, Now: time.Now, Version: version}))),
-	)
+// depsOf is what the functions are given on AWS Lambda.
+func depsOf(t testing.TB, db store.Writer, failures int, log *slog.Logger) host.Deps {
+	t.Helper()
+	cfg, _, err := settings.LoadFunction([]string{
+		keyVar, "BITVILLE_DB_URL=http://127.0.0.1:1", "BITVILLE_AUTH_FAILURES_PER_MINUTE=" + strconv.Itoa(failures),
+	}, true)
+	require.NoError(t, err)
+	return host.New(cfg, db, log, time.Now, version, host.Unobserved)
 }
 
 // wrap runs a handler as lambdaurl.Start does, on one event.
@@ -109,25 +106,50 @@ func wrap(h http.Handler) func([]byte) functiontest.Answer {
 	}
 }
 
-// front is one address for the URLs of three functions. What none of them has it asks each in turn.
-func front(php, postgres, health http.Handler) http.Handler {
-	all := []http.Handler{php, postgres, health}
+// front is one address for the URLs of all functions. What none of them has it asks each in turn.
+func front(url func(functions.Function) http.Handler) http.Handler {
+	var all []http.Handler
+	byPath := map[string]http.Handler{}
+	for _, f := range functions.All {
+		if len(f.Patterns) == 0 {
+			continue
+		}
+		h := url(f)
+		all = append(all, h)
+		for _, pattern := range f.Patterns {
+			_, path, _ := strings.Cut(pattern, " ")
+			byPath[path] = h
+		}
+	}
 	next := make(chan int, 1)
 	next <- 0
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.EscapedPath() {
-		case ingestphp.Path:
-			php.ServeHTTP(w, r)
-		case ingestpostgres.Path:
-			postgres.ServeHTTP(w, r)
-		case "/health", "/ready":
-			health.ServeHTTP(w, r)
-		default:
-			n := <-next
-			next <- (n + 1) % len(all)
-			all[n].ServeHTTP(w, r)
+		if h, ok := byPath[r.URL.EscapedPath()]; ok {
+			h.ServeHTTP(w, r)
+			return
 		}
+		n := <-next
+		next <- (n + 1) % len(all)
+		all[n].ServeHTTP(w, r)
 	})
+}
+
+// The list is what the functions answer, and what the document says of them.
+func TestList(t *testing.T) {
+	deps := depsOf(t, taking{}, 100, slog.New(slog.DiscardHandler))
+	var all []string
+	for _, f := range functions.All {
+		all = append(all, f.Patterns...)
+		require.DirExists(t, f.Name+"/lambda")
+		if len(f.Patterns) > 0 {
+			require.ElementsMatch(t, f.Patterns, slices.Collect(maps.Keys(f.New(deps))), f.Name)
+		}
+		require.Equal(t, f.Needs.Schedule, len(f.Patterns) == 0, "%s: what runs it?", f.Name)
+	}
+	require.ElementsMatch(t, contracttest.Load(t).Patterns(t), all, "infra/openapi.yaml")
+	folders, err := filepath.Glob("*/lambda")
+	require.NoError(t, err)
+	require.Len(t, functions.All, len(folders), "each function is in the list")
 }
 
 func target(t *testing.T, h http.Handler) contracttest.Target {

@@ -42,7 +42,7 @@ func TestCarelessFunction(t *testing.T) {
 // A fault in a handler is a 500 under the request's id, never an empty 200, and the process lives on: a panic
 // that lambdaurl sees would end this one.
 func TestPanic(t *testing.T) {
-	urls := wrapped(contracttest.FailingStore(func() error { panic("a fault") }), 100)
+	urls := wrapped(t, contracttest.FailingStore(func() error { panic("a fault") }), 100)
 	for _, c := range []struct{ route, body string }{
 		{"POST /ingest/php", phpRecord(1)},
 		{"POST /ingest/postgres", strings.Replace(phpRecord(1), "request_uri", "query", 1)},

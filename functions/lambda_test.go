@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/bitville/listener/functions"
 	"github.com/bitville/listener/shared/lambdahost/functiontest"
 )
 
@@ -40,13 +42,11 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		programs = dir
-		for name, source := range map[string]string{
-			"ingestphp":      "./ingestphp/lambda",
-			"ingestpostgres": "./ingestpostgres/lambda",
-			"health":         "./health/lambda",
-			"retention":      "./retention/lambda",
-			"hello":          "../testdata/peers/lambdahello",
-		} {
+		sources := map[string]string{"hello": "../testdata/peers/lambdahello"}
+		for _, f := range functions.All {
+			sources[f.Name] = "./" + f.Name + "/lambda"
+		}
+		for name, source := range sources {
 			// As the Makefile builds them, but for this machine.
 			build := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -X main.version="+version, "-o", program(name), source)
 			build.Env = append(build.Environ(), "CGO_ENABLED=0", "GOOS=", "GOARCH=")
@@ -71,7 +71,7 @@ func start(t testing.TB, name, database string, settings ...string) *functiontes
 
 func config(name, database string, settings ...string) functiontest.Config {
 	env := append([]string{"BITVILLE_DB_URL=" + database}, settings...)
-	if strings.HasPrefix(name, "ingest") {
+	if slices.ContainsFunc(functions.All, func(f functions.Function) bool { return f.Name == name && f.Needs.Keys }) {
 		env = append(env, keyVar)
 	}
 	return functiontest.Config{Bootstrap: program(name), Env: env}

@@ -12,11 +12,26 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bitville/listener/functions"
 	"github.com/bitville/listener/shared/lambdahost/functiontest"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 )
 
-var allFunctions = []string{"ingestphp", "ingestpostgres", "health", "retention"}
+// names returns those of the functions that need what is asked.
+func names(wanted func(functions.Needs) bool) (all []string) {
+	for _, f := range functions.All {
+		if wanted(f.Needs) {
+			all = append(all, f.Name)
+		}
+	}
+	return all
+}
+
+var (
+	allFunctions = names(func(functions.Needs) bool { return true })
+	withKeys     = names(func(n functions.Needs) bool { return n.Keys })
+	withoutKeys  = names(func(n functions.Needs) bool { return !n.Keys })
+)
 
 // A function is loaded before each cold start: what is not needed must not be in it. The embedded SQLite
 // engine alone would be 4 MB.
@@ -56,7 +71,7 @@ func TestRefusesToStart(t *testing.T) {
 			})
 		}
 	}
-	for _, name := range []string{"ingestphp", "ingestpostgres"} {
+	for _, name := range withKeys {
 		for _, c := range []struct {
 			name string
 			env  []string
@@ -87,9 +102,9 @@ func requireRefusal(t *testing.T, name string, env, says []string) {
 	require.NotContains(t, log, "goroutine", "it is an error, not a crash")
 }
 
-// Health and retention have nobody to tell apart: they need no key, and pass over one that is broken.
+// Functions that have nobody to tell apart need no key, and pass over one that is broken.
 func TestStartsWithoutKeys(t *testing.T) {
-	for _, name := range []string{"health", "retention"} {
+	for _, name := range withoutKeys {
 		f := start(t, name, "http://127.0.0.1:1", "BITVILLE_API_KEYS=no JSON")
 		require.Empty(t, f.Log(t))
 	}

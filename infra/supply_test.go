@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/functions"
 )
 
 // Every module that is linked into a program has its line in infra/licences.md, and no other has.
@@ -22,8 +24,10 @@ func TestLicences(t *testing.T) {
 	for _, line := range regexp.MustCompile(`(?m)^\| (\S+\.\S+) \| \S.* \|$`).FindAllSubmatch(page, -1) {
 		listed = append(listed, string(line[1]))
 	}
-	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}",
-		"./localdev", "./functions/ingestphp/lambda", "./functions/ingestpostgres/lambda", "./functions/health/lambda", "./functions/retention/lambda")
+	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "./localdev")
+	for _, f := range functions.All {
+		list.Args = append(list.Args, "./functions/"+f.Name+"/lambda")
+	}
 	list.Dir, list.Stderr = root, os.Stderr
 	linked, err := list.Output()
 	require.NoError(t, err)

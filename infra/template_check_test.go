@@ -7,22 +7,44 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/functions"
 	"github.com/bitville/listener/shared/config"
 )
 
-// functions are the stack's, with what each is given beside the database.
-var functions = []struct {
+// stackFunctions are the stack's: what the template calls each of the list, and what it is given beside the database.
+func stackFunctions(t *testing.T) (all []stackFunction) {
+	t.Helper()
+	named := regexp.MustCompile(`(?m)^  (\w+Function):$`).FindAllStringSubmatch(readTemplate(t), -1)
+	require.Len(t, named, len(functions.All), "each function has a block in template.yaml, and no other has")
+	for _, f := range functions.All {
+		one := stackFunction{folder: f.Name, hasURL: len(f.Patterns) > 0, takesKey: f.Needs.Keys}
+		for _, name := range named {
+			if strings.EqualFold(name[1], f.Name+"Function") {
+				one.name = name[1]
+			}
+		}
+		require.NotEmpty(t, one.name, "%s has no block in template.yaml", f.Name)
+		if f.Needs.Keys {
+			one.settings = append(one.settings, "BITVILLE_API_KEYS", "BITVILLE_MAX_BODY_BYTES")
+		}
+		if f.Needs.Retention {
+			one.settings = append(one.settings, "BITVILLE_RETENTION")
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+type stackFunction struct {
 	name     string // in template.yaml, which is also what the Makefile builds it from
 	folder   string
 	hasURL   bool
 	takesKey bool
 	settings []string
-}{
-	{"IngestPhpFunction", "ingestphp", true, true, []string{"BITVILLE_API_KEYS", "BITVILLE_RETENTION", "BITVILLE_MAX_BODY_BYTES"}},
-	{"IngestPostgresFunction", "ingestpostgres", true, true, []string{"BITVILLE_API_KEYS", "BITVILLE_RETENTION", "BITVILLE_MAX_BODY_BYTES"}},
-	{"HealthFunction", "health", true, false, nil},
-	{"RetentionFunction", "retention", false, false, []string{"BITVILLE_RETENTION"}},
 }
 
 // stack is a CloudFormation template, and the problems that were found with it.
@@ -47,14 +69,14 @@ type stack struct {
 }
 
 // checkTemplate returns a line for each thing in a translated template that is not as it must be.
-func checkTemplate(s *stack) []string {
-	for _, f := range functions {
+func checkTemplate(s *stack, all []stackFunction) []string {
+	for _, f := range all {
 		s.checkFunction(f.name)
 		s.checkEnvironment(f.name, f.settings, f.takesKey)
 		s.checkURL(f.name, f.hasURL)
 	}
 	s.checkSchedule()
-	s.checkAlarms()
+	s.checkAlarms(all)
 	s.checkRoles()
 	s.checkNames()
 	s.checkParameters()

@@ -101,7 +101,7 @@ func (s *stack) checkRoles() {
 }
 
 // checkAlarms looks for each alarm that must be there, and for the topic that it tells.
-func (s *stack) checkAlarms() {
+func (s *stack) checkAlarms(all []stackFunction) {
 	const above = `"GreaterThanOrEqualToThreshold"`
 	dimension := func(name, value string) string { return `[{"Name":"` + name + `","Value":` + value + `}]` }
 	type alarm struct{ namespace, metric, dimensions, statistic, period, periods, threshold, compare, missing string }
@@ -109,7 +109,7 @@ func (s *stack) checkAlarms() {
 		{"SQS", "ApproximateNumberOfMessagesVisible", dimension("QueueName", getAtt("FailedPurges", "QueueName")), "Maximum", "300", "1", "1", above, "notBreaching"},
 		{"Lambda", "Invocations", dimension("FunctionName", ref("RetentionFunction")), "Sum", "3600", "2", "1", `"LessThanThreshold"`, "breaching"},
 	}
-	for _, f := range functions {
+	for _, f := range all {
 		of := dimension("FunctionName", ref(f.name))
 		want = append(want,
 			alarm{"Lambda", "Errors", of, "Sum", "300", "1", "1", above, "notBreaching"},

@@ -19,8 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/functions/ingestphp"
-	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/intake"
+	"github.com/bitville/listener/shared/config"
+	"github.com/bitville/listener/shared/host"
+	"github.com/bitville/listener/shared/lambdahost"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
@@ -82,12 +83,12 @@ func TestTemplateLint(t *testing.T) {
 }
 
 func TestTemplate(t *testing.T) {
-	require.Empty(t, checkTemplate(translate(t, readTemplate(t))[0]))
+	require.Empty(t, checkTemplate(translate(t, readTemplate(t))[0], stackFunctions(t)))
 }
 
 // TestTemplateRules breaks the template in many ways, for a check that cannot fail says nothing.
 func TestTemplateRules(t *testing.T) {
-	whole := readTemplate(t)
+	whole, all := readTemplate(t), stackFunctions(t)
 	var templates []string
 	for _, c := range brokenTemplates {
 		require.Regexp(t, c.old, whole, c.problem)
@@ -99,7 +100,7 @@ func TestTemplateRules(t *testing.T) {
 	}
 	for i, s := range translate(t, templates...) {
 		c := brokenTemplates[i]
-		require.Contains(t, strings.Join(checkTemplate(s), "\n"), c.problem, "%s -> %s", c.old, c.new)
+		require.Contains(t, strings.Join(checkTemplate(s, all), "\n"), c.problem, "%s -> %s", c.old, c.new)
 	}
 }
 
@@ -147,10 +148,10 @@ func TestTemplateCurl(t *testing.T) {
 	require.Equal(t, "https://abc.lambda-url.eu-central-1.on.aws/ingest/php", args[9])
 
 	db, _ := sqlitetest.New(t)
-	handler := ingestphp.New(intake.Config{
-		Keys:  auth.NewKeys([]auth.Key{{Project: "shop", Secret: "the-key-0123456789"}}),
-		Store: db, Log: slog.New(slog.DiscardHandler), Now: time.Now, Retention: time.Hour, Bodies: intake.NewBodies(1 << 20),
-	})
+	cfg, _, err := config.Load([]string{"BITVILLE_API_KEY_SHOP=the-key-0123456789", "BITVILLE_DB_PATH=unused"})
+	require.NoError(t, err)
+	deps := host.New(cfg, db, slog.New(slog.DiscardHandler), time.Now, "", host.Unobserved)
+	handler := lambdahost.Handler(deps, ingestphp.New(deps.Intake))
 	r := httptest.NewRequest("POST", args[9], strings.NewReader(args[8]))
 	r.Header.Set("Authorization", "Bearer the-key-0123456789")
 	w := httptest.NewRecorder()
@@ -174,7 +175,7 @@ func TestSAMBuild(t *testing.T) {
 	}
 	const version = "v0.0.0-handed-down"
 	run(t, clone, []string{"VERSION=" + version}, sam, "build")
-	for _, f := range functions {
+	for _, f := range stackFunctions(t) {
 		bootstrap, err := os.ReadFile(filepath.Join(clone, ".aws-sam/build", f.name, "bootstrap"))
 		require.NoError(t, err)
 		require.Less(t, len(bootstrap), 9_000_000, f.name)

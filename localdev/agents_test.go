@@ -60,7 +60,7 @@ func TestRealAgents(t *testing.T) {
 		answer, err = p.run(t, l, pg, "BITVILLE_KEY=not-"+listenertest.Key)
 		require.ErrorContains(t, err, "exit status 1")
 		require.Regexp(t, `^401 \{.*"error"`, answer)
-		answer, err = p.run(t, l, pg, "BITVILLE_CA_FILE="+strangersCertificate(t))
+		answer, err = p.run(t, l, pg, "BITVILLE_CA_FILE="+otherCertificate(t))
 		require.Error(t, err, "the listener is not the one that the page trusts: %s", answer)
 		require.Contains(t, answer, "certificate")
 	}
@@ -186,11 +186,11 @@ func (p pageRequest) run(t *testing.T, l *listener, pg *postgres, settings ...st
 	return string(out), err
 }
 
-// strangersCertificate returns a certificate file that the listener's does not come from.
-func strangersCertificate(t *testing.T) string {
+// otherCertificate returns a certificate file that the listener's does not come from.
+func otherCertificate(t *testing.T) string {
 	srv := httptest.NewTLSServer(http.NotFoundHandler())
 	defer srv.Close()
-	path := filepath.Join(t.TempDir(), "stranger.pem")
+	path := filepath.Join(t.TempDir(), "other.pem")
 	block := &pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}
 	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))
 	return path

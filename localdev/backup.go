@@ -12,6 +12,22 @@ import (
 	"github.com/bitville/listener/shared/store/sqlite"
 )
 
+type backupCommand struct {
+	File string `arg:"" help:"The new file."`
+}
+
+// Help is what listener backup -help says more.
+func (backupCommand) Help() string { return "It is safe while a listener runs." }
+
+// Run runs the command.
+func (c backupCommand) Run(p program) error {
+	cfg, log, problems := load(config.LoadCommand, p)
+	if problems != nil {
+		return *problems
+	}
+	return backup(p.ctx, cfg, log, c.File)
+}
+
 // backup copies the database into a new file and reports it in one log line, as a purge is.
 func backup(ctx context.Context, cfg config.Config, log *slog.Logger, file string) error {
 	if cfg.DBPath == "" {

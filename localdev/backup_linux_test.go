@@ -52,7 +52,6 @@ func TestBackupNames(t *testing.T) {
 	for _, c := range []struct{ to, want string }{
 		{"", "the name is empty"},
 		{"-", "not written to standard output; name a new file"},
-		{"--force", "looks like an option"},
 		{in("a.db"), "that is the database itself"},
 		{in("link.db"), "that is the database itself"},
 		{in("a.db-wal"), "a part of the database"},
@@ -74,8 +73,10 @@ func TestBackupNames(t *testing.T) {
 		requireRefused(t, c.want, env, "backup", c.to)
 		require.Equal(t, before, listed(t, dir), c.to)
 	}
-	requireRefused(t, "takes 1 argument(s), not 0", env, "backup")
-	requireRefused(t, "takes 1 argument(s), not 2", env, "backup", in("b.db"), in("c.db"))
+	requireRefused(t, "looks like an option", env, "backup", "--", "--force")
+	requireRefused(t, "unknown flag --force", env, "backup", "--force")
+	requireRefused(t, `expected "<file>"`, env, "backup")
+	requireRefused(t, "unexpected argument "+in("c.db"), env, "backup", in("b.db"), in("c.db"))
 	requireRefused(t, "no such file", []string{"BITVILLE_DB_PATH=" + in("missing.db")}, "backup", in("b.db"))
 	require.Equal(t, before, listed(t, dir))
 	out, err := command(t, []string{"BITVILLE_DB_PATH=" + in("link.db")}, "backup", in("b.db"))

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"syscall"
@@ -140,18 +140,46 @@ func TestShowFromAServer(t *testing.T) {
 	require.Contains(t, out, `"rows_deleted":1,`)
 }
 
-func TestUsage(t *testing.T) {
-	out, err := command(t, nil, "help")
-	require.NoError(t, err)
-	require.Equal(t, usage, out)
-	require.Regexp(t, `UDP[^\n]*libSQL`, out)
-	out, err = command(t, nil, "version")
-	require.NoError(t, err)
-	require.NotEmpty(t, strings.TrimSpace(out))
-	for _, args := range [][]string{{"nonsense"}, {"show"}, {"purge", "all"}} {
-		out, err = command(t, []string{"BITVILLE_API_KEY_SHOP=" + listenertest.Key, "BITVILLE_DB_PATH=" + filepath.Join(t.TempDir(), "db")}, args...)
-		require.Error(t, err)
-		require.Contains(t, out, "see listener help")
+// Every command has help and rejects what it does not know, in one line.
+func TestCommands(t *testing.T) {
+	all := []string{"serve", "dev", "check", "purge", "show", "backup", "version"}
+	require.Equal(t, len(all), reflect.TypeFor[commands]().NumField())
+	for _, ask := range []string{"help", "-h", "-help", "--help"} {
+		out, err := command(t, nil, ask)
+		require.NoError(t, err)
+		require.Contains(t, out, "Usage: listener <command>")
+		require.Regexp(t, `UDP[^\n]*SQLite`, out)
+		for _, name := range all {
+			require.Regexp(t, `(?m)^  `+name+`\b.*  [A-Z]`, out)
+			help, err := command(t, nil, strings.Fields(map[bool]string{true: "help " + name, false: name + " " + ask}[ask == "help"])...)
+			require.NoError(t, err)
+			require.Contains(t, help, "Usage: listener "+name)
+		}
 	}
-	require.Equal(t, 1, bytes.Count([]byte(usage), []byte("usage:")))
+	for _, ask := range []string{"version", "-version", "--version"} {
+		out, err := command(t, nil, ask)
+		require.NoError(t, err)
+		require.NotEmpty(t, strings.TrimSpace(out))
+	}
+	env := []string{"BITVILLE_API_KEY_SHOP=" + listenertest.Key, "BITVILLE_DB_PATH=" + filepath.Join(t.TempDir(), "db")}
+	refused := [][]string{{"nonsense"}, {"-nonsense"}, {"help", "nonsense"}, {"show"}, {"show", "a", "b"}, {"purge", "-forced"}}
+	for _, name := range all {
+		refused = append(refused, []string{name, "-nonsense"})
+		if name != "show" && name != "backup" {
+			refused = append(refused, []string{name, "all"})
+		}
+	}
+	for _, args := range refused {
+		out, err := command(t, env, args...)
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit, args)
+		require.Equal(t, 1, exit.ExitCode())
+		require.Regexp(t, `^listener: [^\n]*; see listener help\n$`, out, args)
+	}
+	for _, option := range []string{"-force", "--force"} {
+		path := filepath.Join(t.TempDir(), "b.db")
+		sqlitetest.Grow(t, path, 1, time.Now(), time.Now())
+		out, err := command(t, []string{"BITVILLE_DB_PATH=" + path}, "purge", option)
+		require.NoError(t, err, out)
+	}
 }

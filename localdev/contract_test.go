@@ -16,6 +16,7 @@ import (
 
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/contracttest"
+	"github.com/bitville/listener/shared/host"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
@@ -43,15 +44,15 @@ func TestContract(t *testing.T) {
 		db, path := sqlitetest.New(t)
 		cfg, _, err := config.Load([]string{"BITVILLE_API_KEY_MY_SHOP=" + contractKey, "BITVILLE_DB_PATH=" + path})
 		require.NoError(t, err)
-		target := serveContract(t, newHandler(cfg, slog.New(slog.DiscardHandler), db, observers{}))
+		target := serveContract(t, newHandler(host.New(cfg, db, slog.New(slog.DiscardHandler), now, "", host.Unobserved)))
 		requireRows(t, path, contracttest.Run(t, target))
 		contracttest.RunFailing(t, func(t *testing.T, store contracttest.FailingStore) contracttest.Target {
-			failing := serveContract(t, newHandler(cfg, slog.New(slog.DiscardHandler), store, observers{}))
+			failing := serveContract(t, newHandler(host.New(cfg, store, slog.New(slog.DiscardHandler), now, "", host.Unobserved)))
 			failing.Document = target.Document
 			return failing
 		})
 		cfg.AuthFailuresPerMinute = 5
-		throttling := serveContract(t, newHandler(cfg, slog.New(slog.DiscardHandler), db, observers{}))
+		throttling := serveContract(t, newHandler(host.New(cfg, db, slog.New(slog.DiscardHandler), now, "", host.Unobserved)))
 		throttling.Document = target.Document
 		contracttest.RunThrottled(t, throttling, cfg.AuthFailuresPerMinute)
 		require.Empty(t, target.Document.Unseen(t), "infra/openapi.yaml has answers that no request brought about")

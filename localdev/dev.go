@@ -18,6 +18,24 @@ import (
 // devDir holds what `listener dev` makes and keeps between runs; git ignores it.
 const devDir = ".dev"
 
+type devCommand struct{}
+
+// Run runs the command.
+func (devCommand) Run(p program) (err error) {
+	if p.environ, err = setUpDev(p.environ); err != nil {
+		return fmt.Errorf("set up %s: %w", devDir, err)
+	}
+	cfg, log, err := prepare(p, true)
+	if err != nil {
+		return err
+	}
+	return serve(p.ctx, cfg, log, func(s served) {
+		if err := greet(p.stdout, cfg, s); err != nil {
+			log.Warn("how to post a record cannot be printed", "error", err)
+		}
+	})
+}
+
 // setUpDev makes what is missing, the folder, an API key and the id of the record that greet prints, and returns the environment with what it lacks.
 func setUpDev(environ []string) ([]string, error) {
 	if err := os.MkdirAll(devDir, 0o700); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -15,16 +16,29 @@ import (
 
 	"github.com/robfig/cron/v3"
 
-	"github.com/bitville/listener/functions/ingestphp"
-	"github.com/bitville/listener/functions/ingestpostgres"
+	"github.com/bitville/listener/functions"
 	"github.com/bitville/listener/functions/retention"
 	"github.com/bitville/listener/localdev/certs"
+	"github.com/bitville/listener/localdev/metrics"
 	"github.com/bitville/listener/localdev/udp"
 	"github.com/bitville/listener/shared/config"
+	"github.com/bitville/listener/shared/host"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
+	"github.com/bitville/listener/shared/web"
 )
+
+type serveCommand struct{}
+
+// Run runs the command.
+func (serveCommand) Run(p program) error {
+	cfg, log, err := prepare(p, true)
+	if err != nil {
+		return err
+	}
+	return serve(p.ctx, cfg, log, func(served) {})
+}
 
 // drainTimeout is how long requests under way may take after SIGTERM.
 const drainTimeout = 8 * time.Second
@@ -37,8 +51,8 @@ type served struct {
 
 // serve runs the listener until ctx ends, then answers what is under way and stores what is queued.
 func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started func(served)) (err error) {
-	watch := newWatch(cfg, log)
-	db, err := openDB(ctx, cfg, sqlite.Config{Log: log, Observe: watch.commit(), Exclusive: true})
+	counts := newMetrics(cfg)
+	db, err := openDB(ctx, cfg, sqlite.Config{Log: log, Observe: counts.Commit, Exclusive: true})
 	if err != nil {
 		return err
 	}
@@ -52,30 +66,30 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 		return cannotListen(cfg.ListenAddr, "BITVILLE_LISTEN_ADDR", err)
 	}
 	defer listener.Close()
-	handler := newHandler(cfg, log, db, watch.observers())
+	handler := newHandler(host.New(cfg, db, log, now, versionText(), host.Observers{Request: counts.Request, Records: counts.Records}))
 	server, bounded := newServer(cfg, log, listener, certificates.TLSConfig(), handler)
-	stopWatch, err := watch.serve(db, certificates, bounded)
+	stopMetrics, err := serveMetrics(cfg, log, counts.Handler(sourcesOf(db, certificates, bounded), log))
 	if err != nil {
 		return err
 	}
-	defer stopWatch()
-	datagrams, err := listenUDP(cfg, log, db, watch)
+	defer stopMetrics()
+	datagrams, err := listenUDP(cfg, log, db, counts)
 	if err != nil {
 		return err
 	}
 
-	// What runs beside the server ends with it, and before the database is closed.
+	// What runs in the background ends with the server, and before the database is closed.
 	ctx, cancel := context.WithCancel(ctx)
-	var beside sync.WaitGroup
-	defer beside.Wait()
+	var background sync.WaitGroup
+	defer background.Wait()
 	defer cancel()
 	systemd := notifier{log: log}
-	beside.Go(func() { certificates.Run(ctx) })
-	beside.Go(func() { reloadOnHangup(ctx, certificates, systemd) })
-	beside.Go(func() { systemd.watch(ctx, healthy(handler)) })
-	beside.Go(func() { purgeHourly(ctx, cfg, log, db, watch) })
+	background.Go(func() { certificates.Run(ctx) })
+	background.Go(func() { reloadOnHangup(ctx, certificates, systemd) })
+	background.Go(func() { systemd.feedWatchdog(ctx, healthy(handler)) })
+	background.Go(func() { purgeHourly(ctx, cfg, log, db, counts) })
 	if datagrams != nil {
-		beside.Go(func() { datagrams.Run(ctx) })
+		background.Go(func() { datagrams.Run(ctx) })
 	}
 
 	failed := make(chan error, 1)
@@ -101,21 +115,38 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 	return nil
 }
 
+// newHandler serves every function that has routes.
+func newHandler(deps host.Deps) http.Handler {
+	var routes []web.Routes
+	for _, f := range functions.All {
+		if len(f.Patterns) > 0 {
+			routes = append(routes, f.New(deps))
+		}
+	}
+	return deps.Handler(routes...)
+}
+
 // listenUDP returns what takes datagrams, nil when nothing is to.
-func listenUDP(cfg config.Config, log *slog.Logger, db store.Writer, watch *watch) (*udp.Receiver, error) {
+func listenUDP(cfg config.Config, log *slog.Logger, db store.Writer, counts *metrics.Metrics) (*udp.Receiver, error) {
 	if cfg.UDPAddr == "" {
 		return nil, nil
+	}
+	sources := make(map[string]record.Source)
+	for _, f := range functions.All {
+		if f.Agent != "" {
+			sources[f.Agent] = f.Source
+		}
 	}
 	receiver, err := udp.Listen(udp.Config{
 		Addr:      cfg.UDPAddr,
 		Keys:      cfg.Keys,
-		Sources:   map[string]record.Source{"php": ingestphp.Source, "postgres": ingestpostgres.Source},
+		Sources:   sources,
 		Retention: cfg.Retention,
 		Store:     db,
 		Log:       log,
 		Now:       now,
-		Drop:      watch.drop,
-		Count:     watch.datagrams,
+		Drop:      func(reason udp.Reason, n int) { counts.Drop(string(reason), n) },
+		Count:     counts.Datagrams,
 	})
 	if err != nil {
 		return nil, cannotListen(cfg.UDPAddr, "BITVILLE_UDP_ADDR", err)
@@ -142,10 +173,10 @@ func reloadOnHangup(ctx context.Context, certificates *certs.Source, systemd not
 }
 
 // purgeHourly purges now and every hour, until ctx ends.
-func purgeHourly(ctx context.Context, cfg config.Config, log *slog.Logger, db retention.Store, watch *watch) {
+func purgeHourly(ctx context.Context, cfg config.Config, log *slog.Logger, db retention.Store, counts *metrics.Metrics) {
 	job := func() {
 		report, err := retention.Run(ctx, retention.Config{Store: db, Log: log, Now: now, Retention: cfg.Retention})
-		watch.purged(report, err) // it is logged, and the next hour tries again
+		counts.Purged(report, err) // it is logged, and the next hour tries again
 	}
 	schedule := cron.New(cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))
 	id, err := schedule.AddFunc(purgeSchedule, job)

@@ -14,6 +14,22 @@ import (
 	"github.com/bitville/listener/shared/store/sqlite"
 )
 
+type showCommand struct {
+	ID string `arg:"" help:"The correlation id: a UUID, or 32 hexadecimal digits."`
+}
+
+// Help is what listener show -help says more.
+func (showCommand) Help() string { return "It prints the request and its queries, a JSON line each." }
+
+// Run runs the command.
+func (c showCommand) Run(p program) error {
+	cfg, _, problems := load(config.LoadCommand, p)
+	if problems != nil {
+		return *problems
+	}
+	return show(p.ctx, cfg, c.ID, p.stdout)
+}
+
 // shown is one stored record as show prints it.
 type shown struct {
 	CorrelationID string          `json:"correlation_id"`

@@ -18,14 +18,14 @@ import (
 	"github.com/bitville/listener/shared/store/sqlite"
 )
 
-// descriptorsBeside is how many descriptors a listener needs beside those of connections: the database's, sockets, files.
-const descriptorsBeside = 64
+// otherDescriptors is how many descriptors a listener needs that are not of connections: the database's, sockets, files.
+const otherDescriptors = 64
 
 // prepare does what serve does before it listens, and check alone: it reads the settings and tells at once all that would
 // keep a listener from starting, as the user of this process. It makes and changes nothing.
-func prepare(ctx context.Context, environ []string, stderr *logWriter, serving bool) (config.Config, *slog.Logger, error) {
-	cfg, log, settings := load(config.Load, environ, stderr)
-	problems := inspect(ctx, cfg, log, serving)
+func prepare(p program, serving bool) (config.Config, *slog.Logger, error) {
+	cfg, log, settings := load(config.Load, p)
+	problems := inspect(p.ctx, cfg, log, serving)
 	switch {
 	case settings != nil:
 		return cfg, log, problemList{"the settings are not right", append(settings.problems, problems...)}
@@ -136,7 +136,7 @@ func warnOfDescriptors(cfg config.Config, log *slog.Logger) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return
 	}
-	if need := uint64(cfg.MaxConnections) + descriptorsBeside; limit.Cur < need {
+	if need := uint64(cfg.MaxConnections) + otherDescriptors; limit.Cur < need {
 		log.Warn("the limit of open files is below what BITVILLE_MAX_CONNECTIONS needs: raise it (ulimit -n, LimitNOFILE= of the unit), or set fewer connections",
 			"limit", limit.Cur, "needed", need, "max_connections", cfg.MaxConnections)
 	}
@@ -186,11 +186,11 @@ func oneLine(text string) string {
 }
 
 // load reads the settings and makes the log that they ask for, also when they are not right; what is wrong in them is empty.
-func load(read func([]string) (config.Config, []string, error), environ []string, stderr *logWriter) (cfg config.Config, log *slog.Logger, problems *problemList) {
-	cfg, warnings, err := read(environ)
+func load(read func([]string) (config.Config, []string, error), p program) (cfg config.Config, log *slog.Logger, problems *problemList) {
+	cfg, warnings, err := read(p.environ)
 	info, statErr := os.Stderr.Stat()
-	log = cfg.NewLog(stderr, statErr == nil && info.Mode()&os.ModeCharDevice != 0)
-	stderr.tell = func(lost int) {
+	log = cfg.NewLog(p.stderr, statErr == nil && info.Mode()&os.ModeCharDevice != 0)
+	p.stderr.tell = func(lost int) {
 		log.Warn("lines of this log were lost: nobody read them, or they could not be written", "lines", lost)
 	}
 	slog.SetDefault(log) // what a library prints by package log comes here too

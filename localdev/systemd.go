@@ -22,9 +22,9 @@ func (n notifier) reloading() { n.tell(daemon.SdNotifyReloading) }
 
 func (n notifier) stopping() { n.tell(daemon.SdNotifyStopping + "\nSTATUS=stopping") }
 
-// watch tells systemd that the process works, at half of the time that it allows, until ctx ends. While alive says
+// feedWatchdog tells systemd that the process works, at half of the time that it allows, until ctx ends. While alive says
 // no or does not return nothing is told, and systemd starts the process anew.
-func (n notifier) watch(ctx context.Context, alive func() bool) {
+func (n notifier) feedWatchdog(ctx context.Context, alive func() bool) {
 	allowed, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		n.log.Error("systemd's watchdog cannot be told", "error", err)

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/shared/config"
+	"github.com/bitville/listener/shared/host"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
@@ -81,13 +82,13 @@ func TestNotifier(t *testing.T) {
 	logged.Reset()
 	t.Setenv("NOTIFY_SOCKET", "")
 	n.reloading()
-	n.watch(t.Context(), func() bool { t.Error("nobody asks"); return true })
+	n.feedWatchdog(t.Context(), func() bool { t.Error("nobody asks"); return true })
 	t.Setenv("WATCHDOG_USEC", "1000")
 	t.Setenv("WATCHDOG_PID", "1") // another process's
-	n.watch(t.Context(), func() bool { t.Error("nobody asks"); return true })
+	n.feedWatchdog(t.Context(), func() bool { t.Error("nobody asks"); return true })
 	require.Empty(t, logged.String(), "systemd did not start this process")
 	t.Setenv("WATCHDOG_USEC", "soon")
-	n.watch(t.Context(), func() bool { t.Error("nobody asks"); return true })
+	n.feedWatchdog(t.Context(), func() bool { t.Error("nobody asks"); return true })
 	require.Contains(t, logged.String(), "systemd's watchdog cannot be told")
 }
 
@@ -103,7 +104,7 @@ func TestWatchdog(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		notifier{slog.New(slog.DiscardHandler)}.watch(ctx, alive.Load)
+		notifier{slog.New(slog.DiscardHandler)}.feedWatchdog(ctx, alive.Load)
 	}()
 	for range 5 {
 		require.Equal(t, "WATCHDOG=1", socket.next(t, 10*time.Second))
@@ -120,7 +121,7 @@ func TestWatchdog(t *testing.T) {
 func TestHealthyIsNotReady(t *testing.T) {
 	db, path := sqlitetest.New(t)
 	var logged bytes.Buffer
-	h := newHandler(config.Config{}, slog.New(slog.NewJSONHandler(&logged, nil)), db, observers{})
+	h := newHandler(host.New(config.Config{}, db, slog.New(slog.NewJSONHandler(&logged, nil)), now, "", host.Unobserved))
 	require.True(t, healthy(h)())
 	require.Contains(t, logged.String(), `"path":"/health","status":200`)
 	require.Contains(t, logged.String(), `"remote":"watchdog"`)

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -14,8 +13,8 @@ import (
 	"github.com/bitville/listener/shared/web"
 )
 
-// Paths are where the handler answers.
-var Paths = []string{"/health", "/ready"}
+// Patterns are what the function answers.
+var Patterns = []string{"GET /health", "GET /ready"}
 
 const (
 	readyTimeout = 3 * time.Second        // for which /ready waits for the store before it says no
@@ -30,19 +29,17 @@ type Store interface {
 // Config is what the handler needs.
 type Config struct {
 	Store   Store
-	Log     *slog.Logger
 	Now     func() time.Time
-	Version string                // of the listener; "(devel)" when it is empty
-	Observe func(web.Observation) // for metrics; may be nil
+	Version string // of the listener; "(devel)" when it is empty
 }
 
-// New returns the handler of GET /health and GET /ready. /health touches nothing: it says that the process
+// New returns the routes of GET /health and GET /ready. /health touches nothing: it says that the process
 // answers. /ready asks the store by the path that a record takes.
-func New(cfg Config) http.Handler {
+func New(cfg Config) web.Routes {
 	started := cfg.Now()
 	version := cmp.Or(cfg.Version, "(devel)")
-	ready := question{ask: cfg.Store.Ready}
-	return web.New(web.Config{Log: cfg.Log, Observe: cfg.Observe}, web.Routes{
+	ready := readiness{ask: cfg.Store.Ready}
+	return web.Routes{
 		"GET /health": func(w *web.Response, _ *http.Request) error {
 			w.Text(http.StatusOK, "OK")
 			return nil
@@ -67,11 +64,11 @@ func New(cfg Config) http.Handler {
 				Cause:  err,
 			}
 		},
-	})
+	}
 }
 
-// question asks the store for many requests at one time: whoever has no key may ask, and each question is a commit.
-type question struct {
+// readiness asks the store once for many requests: whoever has no key may ask, and each time costs a commit.
+type readiness struct {
 	ask func(ctx context.Context) error
 
 	mu  sync.Mutex // held while the store is asked
@@ -79,16 +76,16 @@ type question struct {
 	err error
 }
 
-// answer returns what the store says, or said a moment ago. A client that goes away does not take its question back,
-// for others wait for the answer.
-func (q *question) answer(ctx context.Context) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if time.Since(q.at) >= readyFresh {
+// answer returns what the store says, or said a moment ago. A client that goes away does not end the asking, for others
+// wait for the answer.
+func (r *readiness) answer(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.at) >= readyFresh {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), web.TimeLeft(ctx, readyTimeout))
 		defer cancel()
-		q.err = q.ask(ctx)
-		q.at = time.Now()
+		r.err = r.ask(ctx)
+		r.at = time.Now()
 	}
-	return q.err
+	return r.err
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/bitville/listener/functions/health"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
+	"github.com/bitville/listener/shared/web"
 )
 
 // storeFunc is a store in the state that a test needs.
@@ -34,13 +35,8 @@ var started = time.Date(2026, 11, 22, 23, 0, 0, 0, time.UTC)
 // newHandler makes the handler over a store, with a clock that the returned pointer sets, and a log.
 func newHandler(s health.Store) (h http.Handler, now *time.Time, log *bytes.Buffer) {
 	now, log = new(started), new(bytes.Buffer)
-	h = health.New(health.Config{
-		Store:   s,
-		Log:     slog.New(slog.NewJSONHandler(log, nil)),
-		Now:     func() time.Time { return *now },
-		Version: "v1.2.3",
-	})
-	return h, now, log
+	routes := health.New(health.Config{Store: s, Now: func() time.Time { return *now }, Version: "v1.2.3"})
+	return web.New(web.Config{Log: slog.New(slog.NewJSONHandler(log, nil)), Observe: func(web.Observation) {}}, routes), now, log
 }
 
 func get(h http.Handler, method, path string) *httptest.ResponseRecorder {
@@ -139,7 +135,6 @@ func TestOtherRoutesAndMethods(t *testing.T) {
 		method, path, _ := strings.Cut(c.line, " ")
 		require.Equal(t, c.status, get(h, method, path).Code, c.line)
 	}
-	require.Equal(t, []string{"/health", "/ready"}, health.Paths)
 }
 
 func TestSlowStore(t *testing.T) {

@@ -2,10 +2,9 @@
 package ingestphp
 
 import (
-	"net/http"
-
 	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/web"
 	"github.com/bitville/listener/shared/wire/bitville"
 )
 
@@ -19,5 +18,7 @@ var Source = record.Source{
 	MaxNameBytes: 8192, // what web servers take as a request line
 }
 
-// New returns the handler of POST /ingest/php.
-func New(cfg intake.Config) http.Handler { return intake.New(Path, bitville.Wire{Source: Source}, cfg) }
+// New returns the function's route.
+func New(cfg intake.Config) web.Routes {
+	return intake.New(Path, bitville.Wire{Source: Source}, cfg)
+}

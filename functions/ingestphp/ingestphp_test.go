@@ -137,7 +137,7 @@ func rejections(t *testing.T, w *httptest.ResponseRecorder) (a answer) {
 func TestRoutes(t *testing.T) {
 	require.Equal(t, "/ingest/php", ingestphp.Path)
 	h, _, _ := intaketest.New(t, ingestphp.New)
-	for path, status := range map[string]int{"/ingest/php": 200, "/": 200, "/ingest/postgres": 404, "/ingest": 404} {
+	for path, status := range map[string]int{"/ingest/php": 200, "/": 404, "/ingest/postgres": 404, "/ingest": 404} {
 		require.Equal(t, status, intaketest.Post(h, path, []byte("[]")).Code, path)
 	}
 }

@@ -3,10 +3,9 @@
 package ingestpostgres
 
 import (
-	"net/http"
-
 	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/web"
 	"github.com/bitville/listener/shared/wire/bitville"
 )
 
@@ -20,5 +19,7 @@ var Source = record.Source{
 	MaxNameBytes: 64 << 10,
 }
 
-// New returns the handler of POST /ingest/postgres.
-func New(cfg intake.Config) http.Handler { return intake.New(Path, bitville.Wire{Source: Source}, cfg) }
+// New returns the function's route.
+func New(cfg intake.Config) web.Routes {
+	return intake.New(Path, bitville.Wire{Source: Source}, cfg)
+}

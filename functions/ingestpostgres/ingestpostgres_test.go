@@ -122,7 +122,7 @@ func TestOwnRecordsOfAMixedBatch(t *testing.T) {
 func TestRoutes(t *testing.T) {
 	require.Equal(t, "/ingest/postgres", ingestpostgres.Path)
 	h, _, _ := intaketest.New(t, ingestpostgres.New)
-	for path, status := range map[string]int{"/ingest/postgres": 200, "/": 200, "/ingest/php": 404, "/ingest": 404} {
+	for path, status := range map[string]int{"/ingest/postgres": 200, "/": 404, "/ingest/php": 404, "/ingest": 404} {
 		require.Equal(t, status, intaketest.Post(h, path, []byte("[]")).Code, path)
 	}
 }

@@ -108,6 +108,7 @@ func TestRules(t *testing.T) {
 
 		{"shared/s/s_test.go", source("s_test"), "shared/s: no test looks for goroutines; add a leak_test.go as the other packages have it"},
 		{"functions/a/lambda/main.go", source("main") + strings.Repeat("// more\n\n", 29), "functions/a/lambda/main.go:1: 30 lines are not under 30"},
+		{"localdev/main.go", source("main") + strings.Repeat("// more\n\n", 59), "localdev/main.go:1: 60 lines are not under 60"},
 	} {
 		problems, err := check(fstest.MapFS{c.file: {Data: []byte(c.source)}}, []string{"example.com/driver"})
 		require.NoError(t, err)

@@ -38,6 +38,7 @@ var maxLines = []struct {
 	lines int
 }{
 	{regexp.MustCompile(`^functions/\w+/lambda/main\.go$`), 30},
+	{regexp.MustCompile(`^localdev/main\.go$`), 60},
 }
 
 // hostOnly is what only package main may use, by the package that has it.

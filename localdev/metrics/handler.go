@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/pprof" // its init also fills http.DefaultServeMux, which nobody here serves
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -15,13 +16,15 @@ const index = `The listener's metrics and profiles.
 /debug/pprof/  for go tool pprof
 `
 
-// Handler answers /metrics and /debug/pprof/. It asks for no key.
-func (m *Metrics) Handler() http.Handler {
+// Handler answers /metrics and /debug/pprof/. It asks for no key. The log is told when a source fails.
+func (m *Metrics) Handler(from Sources, log *slog.Logger) http.Handler {
+	read := prometheus.NewRegistry()
+	read.MustRegister(newReadings(from))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, index) })
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.Gatherers{m.registry, read}, promhttp.HandlerOpts{
 		ErrorHandling:       promhttp.ContinueOnError, // what fails has no series, and the others are there
-		ErrorLog:            slog.NewLogLogger(m.cfg.Log.Handler(), slog.LevelWarn),
+		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		MaxRequestsInFlight: 4,
 	}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)

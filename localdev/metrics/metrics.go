@@ -6,8 +6,6 @@
 package metrics
 
 import (
-	"context"
-	"log/slog"
 	"runtime"
 	"time"
 
@@ -20,7 +18,7 @@ import (
 	"github.com/bitville/listener/shared/store/sqlite"
 )
 
-// Config says what there is to count. The functions are called at each scrape; what has none has no series.
+// Config says what there is to count.
 type Config struct {
 	Version     string
 	Paths       []string        // that requests are counted by; any other counts as "other"
@@ -28,13 +26,7 @@ type Config struct {
 	Projects    []string        // that have a key
 	DropReasons []string        // why datagrams are dropped
 	Retention   time.Duration   // how long records are kept
-	Log         *slog.Logger    // told when a function fails
 	Now         func() time.Time
-
-	Ready       func(context.Context) error // why no record could be stored now
-	Store       func(context.Context) (sqlite.Stats, error)
-	Certificate func() Certificate
-	Connections func() Connections
 }
 
 // Metrics counts. Its methods may be called from any goroutine.
@@ -99,7 +91,7 @@ func New(cfg Config) *Metrics {
 	gauge("bitville_retention_seconds", "How long records are kept.").Set(cfg.Retention.Seconds())
 	make.NewGaugeVec(prometheus.GaugeOpts{Name: "bitville_build_info", Help: "1, labelled with the listener's version and Go's."},
 		[]string{"version", "goversion"}).WithLabelValues(cfg.Version, runtime.Version()).Set(1)
-	registry.MustRegister(newReadings(cfg), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

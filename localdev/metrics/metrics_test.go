@@ -23,7 +23,7 @@ import (
 
 var now = time.UnixMilli(1_763_843_023_500)
 
-// config is a listener's with every function, in a state that tells each series from the others.
+// config is a listener's.
 func config() metrics.Config {
 	return metrics.Config{
 		Version:     "v1.2.3",
@@ -32,9 +32,14 @@ func config() metrics.Config {
 		Projects:    []string{"shop", "blog"},
 		DropReasons: []string{"kernel", "queue_full", "store", "bad_mac"},
 		Retention:   7 * 24 * time.Hour,
-		Log:         slog.New(slog.DiscardHandler),
 		Now:         func() time.Time { return now },
-		Ready:       func(context.Context) error { return nil },
+	}
+}
+
+// sources tell each series from the others.
+func sources() metrics.Sources {
+	return metrics.Sources{
+		Ready: func(context.Context) error { return nil },
 		Store: func(context.Context) (sqlite.Stats, error) {
 			return sqlite.Stats{QueuedRequests: 3, QueuedBytes: 4096, WALBytes: 32 << 20, DatabaseBytes: 1 << 30,
 				FreeBytes: 5 << 30, Oldest: now.Add(-time.Hour)}, nil
@@ -49,7 +54,12 @@ func config() metrics.Config {
 // scrape returns a page as Prometheus gets it.
 func scrape(t *testing.T, m *metrics.Metrics) string {
 	t.Helper()
-	srv := httptest.NewServer(m.Handler())
+	return scrapeOf(t, m.Handler(sources(), slog.New(slog.DiscardHandler)))
+}
+
+func scrapeOf(t *testing.T, h http.Handler) string {
+	t.Helper()
+	srv := httptest.NewServer(h)
 	defer srv.Close()
 	resp, err := srv.Client().Get(srv.URL + "/metrics")
 	require.NoError(t, err)
@@ -98,7 +108,7 @@ func changes(t *testing.T, m *metrics.Metrics, event func()) map[string]float64 
 }
 
 func TestHandler(t *testing.T) {
-	srv := httptest.NewServer(metrics.New(config()).Handler())
+	srv := httptest.NewServer(metrics.New(config()).Handler(sources(), slog.New(slog.DiscardHandler)))
 	defer srv.Close()
 	for _, c := range []struct {
 		method, path string

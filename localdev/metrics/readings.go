@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bitville/listener/shared/store/sqlite"
 )
 
 // readyTimeout is how long a scrape waits for the store. Prometheus itself waits ten seconds, if nobody has set it.
@@ -25,9 +27,17 @@ type Connections struct {
 	Refused uint64 // because every other one was in use
 }
 
+// Sources are asked at each scrape.
+type Sources struct {
+	Ready       func(context.Context) error                 // why no record could be stored now
+	Store       func(context.Context) (sqlite.Stats, error) // nil where a server has the records: it has no such series
+	Certificate func() Certificate
+	Connections func() Connections
+}
+
 // readings are the series whose values are asked for at a scrape, all those of one function at once.
 type readings struct {
-	cfg Config
+	from Sources
 
 	ready *prometheus.Desc
 
@@ -38,10 +48,10 @@ type readings struct {
 	open, closed, refused *prometheus.Desc
 }
 
-func newReadings(cfg Config) *readings {
+func newReadings(from Sources) *readings {
 	desc := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
 	return &readings{
-		cfg: cfg,
+		from: from,
 
 		ready: desc("bitville_ready", "1 when a record could be stored at the time of the scrape; else 0. The scrape tries it."),
 
@@ -83,8 +93,8 @@ func (r *readings) Collect(to chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
-	if r.cfg.Store != nil {
-		if s, err := r.cfg.Store(ctx); err != nil {
+	if r.from.Store != nil {
+		if s, err := r.from.Store(ctx); err != nil {
 			to <- prometheus.NewInvalidMetric(r.databaseBytes, err) // the log has it, and the other series are there
 		} else {
 			gauge(r.queuedRequests, float64(s.QueuedRequests))
@@ -97,24 +107,18 @@ func (r *readings) Collect(to chan<- prometheus.Metric) {
 			}
 		}
 	}
-	if r.cfg.Certificate != nil {
-		c := r.cfg.Certificate()
-		if !c.NotAfter.IsZero() {
-			gauge(r.expiry, timestamp(c.NotAfter))
-		}
-		counter(r.reloads, c.Reloads)
-		counter(r.reloadFailures, c.Failures)
-		gauge(r.reloadOK, oneIf(c.OK))
+	certificate := r.from.Certificate()
+	if !certificate.NotAfter.IsZero() {
+		gauge(r.expiry, timestamp(certificate.NotAfter))
 	}
-	if r.cfg.Connections != nil {
-		c := r.cfg.Connections()
-		gauge(r.open, float64(c.Open))
-		counter(r.closed, c.Closed)
-		counter(r.refused, c.Refused)
-	}
-	if r.cfg.Ready != nil {
-		gauge(r.ready, oneIf(r.cfg.Ready(ctx) == nil))
-	}
+	counter(r.reloads, certificate.Reloads)
+	counter(r.reloadFailures, certificate.Failures)
+	gauge(r.reloadOK, oneIf(certificate.OK))
+	connections := r.from.Connections()
+	gauge(r.open, float64(connections.Open))
+	counter(r.closed, connections.Closed)
+	counter(r.refused, connections.Refused)
+	gauge(r.ready, oneIf(r.from.Ready(ctx) == nil))
 }
 
 func oneIf(is bool) float64 {

@@ -52,32 +52,29 @@ func TestReadingsThatAreMissing(t *testing.T) {
 	var log bytes.Buffer
 	for _, c := range []struct {
 		name   string
-		change func(*metrics.Config)
+		change func(*metrics.Sources)
 		gone   []string
 		logged string
 		values map[string]float64
 	}{
-		{"a database server", func(c *metrics.Config) { c.Store = nil }, []string{"bitville_store_"}, "", nil},
-		{"no functions", func(c *metrics.Config) { c.Store, c.Certificate, c.Connections, c.Ready = nil, nil, nil, nil },
-			[]string{"bitville_store_", "bitville_certificate_", "bitville_connections_", "bitville_ready"}, "", nil},
-		{"not ready", func(c *metrics.Config) { c.Ready = func(context.Context) error { return errors.New("locked") } },
+		{"a database server", func(c *metrics.Sources) { c.Store = nil }, []string{"bitville_store_"}, "", nil},
+		{"not ready", func(c *metrics.Sources) { c.Ready = func(context.Context) error { return errors.New("locked") } },
 			nil, "", map[string]float64{"bitville_ready": 0}},
-		{"a failure", func(c *metrics.Config) {
+		{"a failure", func(c *metrics.Sources) {
 			c.Store = func(context.Context) (sqlite.Stats, error) { return sqlite.Stats{}, errors.New("the file is gone") }
 		}, []string{"bitville_store_"}, "the file is gone", map[string]float64{"bitville_ready": 1}},
-		{"an empty database", func(c *metrics.Config) {
+		{"an empty database", func(c *metrics.Sources) {
 			c.Store = func(context.Context) (sqlite.Stats, error) { return sqlite.Stats{}, nil }
 		}, []string{"bitville_store_oldest"}, "", map[string]float64{"bitville_store_wal_bytes": 0}},
-		{"no certificate yet", func(c *metrics.Config) {
+		{"no certificate yet", func(c *metrics.Sources) {
 			c.Certificate = func() metrics.Certificate { return metrics.Certificate{Failures: 1} }
 		}, []string{"bitville_certificate_expiry"}, "", map[string]float64{"bitville_certificate_last_reload_successful": 0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			log.Reset()
-			cfg := config()
-			cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
-			c.change(&cfg)
-			all := series(t, scrape(t, metrics.New(cfg)))
+			from := sources()
+			c.change(&from)
+			all := series(t, scrapeOf(t, metrics.New(config()).Handler(from, slog.New(slog.NewTextHandler(&log, nil)))))
 			for name := range all {
 				for _, gone := range c.gone {
 					require.False(t, strings.HasPrefix(name, gone), name)
@@ -98,12 +95,12 @@ func TestReadingsThatAreMissing(t *testing.T) {
 
 // A store that does not answer does not hold up a scrape for longer than Prometheus waits.
 func TestReadingsHaveATime(t *testing.T) {
-	cfg := config()
-	cfg.Ready = func(ctx context.Context) error {
+	from := sources()
+	from.Ready = func(ctx context.Context) error {
 		deadline, ok := ctx.Deadline()
 		require.True(t, ok)
 		require.Less(t, time.Until(deadline), 5*time.Second)
 		return errors.New("too late")
 	}
-	scrape(t, metrics.New(cfg))
+	scrapeOf(t, metrics.New(config()).Handler(from, slog.New(slog.DiscardHandler)))
 }

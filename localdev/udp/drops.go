@@ -73,13 +73,11 @@ func (t *tally) takeAll() (counts map[Reason]int, untold int, err error) {
 
 func (r *Receiver) drop(reason Reason, n int) {
 	r.dropped.add(reason, n)
-	if r.cfg.Drop != nil {
-		r.cfg.Drop(reason, n)
-	}
+	r.cfg.Drop(reason, n)
 }
 
-// watch asks the kernel for its drops and writes a line on all of them now and then, and a last time in the end.
-func (r *Receiver) watch(end <-chan struct{}) {
+// tellDrops asks the kernel for its drops and writes a line on all of them now and then, and a last time in the end.
+func (r *Receiver) tellDrops(end <-chan struct{}) {
 	look, line := time.NewTicker(kernelEvery), time.NewTicker(r.cfg.LogEvery)
 	defer look.Stop()
 	defer line.Stop()

@@ -28,7 +28,7 @@ const (
 )
 
 // config is what tests start from: two projects, one of them with two keys.
-func config(store Store) Config {
+func config(db Store) Config {
 	return Config{
 		Addr: "127.0.0.1:0",
 		Keys: []auth.Key{{Project: "my_shop", Secret: oldKey}, {Project: "my_shop", Secret: newKey}, {Project: "blog", Secret: blogKey}, {Project: "my old site", Secret: blogKey + "-old"}},
@@ -37,9 +37,11 @@ func config(store Store) Config {
 			"postgres": {ID: "postgres_agent", NameField: "query", MaxNameBytes: 64 << 10},
 		},
 		Retention: 168 * time.Hour,
-		Store:     store,
+		Store:     db,
 		Log:       slog.New(slog.DiscardHandler),
 		Now:       time.Now,
+		Drop:      func(Reason, int) {},
+		Count:     func(store.Count) {},
 	}
 }
 

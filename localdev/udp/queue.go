@@ -89,9 +89,7 @@ func (r *Receiver) insert(ctx context.Context, from origin, records []record.Rec
 		stored, err := r.cfg.Store.Insert(try, records)
 		cancel()
 		if err == nil {
-			if r.cfg.Count != nil {
-				r.cfg.Count(store.Count{Source: from.source, Project: from.project, Stored: stored})
-			}
+			r.cfg.Count(store.Count{Source: from.source, Project: from.project, Stored: stored})
 			return
 		}
 		r.dropped.note(err)

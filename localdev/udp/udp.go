@@ -54,8 +54,8 @@ type Config struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 
-	Drop  func(Reason, int) // told of dropped datagrams, for metrics; may be nil
-	Count func(store.Count) // told what became of records, for metrics; may be nil
+	Drop  func(Reason, int) // told of dropped datagrams, for metrics
+	Count func(store.Count) // told what became of records, for metrics
 
 	LogEvery      time.Duration // between lines on drops, while there are any; a minute when it is 0
 	ReceiveBuffer int           // bytes of datagrams that the kernel is asked to hold; 4 MiB when it is 0
@@ -109,7 +109,7 @@ func (r *Receiver) Run(ctx context.Context) {
 	var storer, watcher sync.WaitGroup
 	storer.Go(func() { r.store(storing) })
 	stored := make(chan struct{})
-	watcher.Go(func() { r.watch(stored) })
+	watcher.Go(func() { r.tellDrops(stored) })
 	defer context.AfterFunc(ctx, func() { _ = r.conn.SetReadDeadline(time.Now().Add(lastReads)) })()
 
 	r.read()
@@ -168,7 +168,7 @@ func (r *Receiver) take(datagram []byte) ([]record.Rejection, error) {
 		return nil, err
 	}
 	rec, rejected, err := r.decoder.decode(signed, now)
-	if len(rejected) > 0 && r.cfg.Count != nil {
+	if len(rejected) > 0 {
 		r.cfg.Count(store.Count{Source: signed.source.ID, Project: signed.project, Rejected: rejected})
 	}
 	if err != nil {

@@ -18,38 +18,57 @@ import (
 	"github.com/bitville/listener/shared/clientip"
 )
 
-// Config holds the settings. The tags are the documentation: the README's table is held equal to them. What is
-// only for the listener (the one process) or for ingest is not read, and not judged, where that is not done.
+// Config holds the settings, in the sections that a host is made of. Settings tells what each is.
 type Config struct {
+	Store
+	Intake
+	Listener
+	Log
+}
+
+// Store is where records are kept, and for how long. Every host and command reads it.
+type Store struct {
+	DBPath        string        `env:"BITVILLE_DB_PATH"`
+	DBURL         string        `env:"BITVILLE_DB_URL"`
+	DBAuthToken   auth.Secret   `env:"BITVILLE_DB_AUTH_TOKEN"`
+	DBSynchronous string        `env:"BITVILLE_DB_SYNCHRONOUS" envDefault:"NORMAL"`
+	Retention     time.Duration `env:"BITVILLE_RETENTION" envDefault:"168h"`
+}
+
+// Intake is what callers may do. Who has none does not read it.
+type Intake struct {
 	Keys []auth.Key // from BITVILLE_API_KEY_<PROJECT> and BITVILLE_API_KEYS
 
-	DBPath                string           `env:"BITVILLE_DB_PATH" doc:"The SQLite database, a file; it is made when missing. This or BITVILLE_DB_URL is required"`
-	DBURL                 string           `env:"BITVILLE_DB_URL" doc:"The libSQL server, libsql://, https:// or http://, instead of a file. The only choice on AWS Lambda"`
-	DBAuthToken           auth.Secret      `env:"BITVILLE_DB_AUTH_TOKEN" doc:"The token that the libSQL server asks for"`
-	DBSynchronous         string           `env:"BITVILLE_DB_SYNCHRONOUS" envDefault:"NORMAL" one:"NORMAL FULL" doc:"What a power cut may cost: NORMAL the last second, FULL nothing"`
-	Retention             time.Duration    `env:"BITVILLE_RETENTION" envDefault:"168h" like:"a Go duration of a minute at least, such as 168h" doc:"How long records are kept, by their timestamp; older ones are refused, and purged every hour"`
-	ListenAddr            string           `env:"BITVILLE_LISTEN_ADDR" only:"listener" envDefault:":8443" like:"host:port with the port's number, such as :8443" doc:"Where HTTPS is served, host:port"`
-	UDPAddr               string           `env:"BITVILLE_UDP_ADDR" only:"listener" like:"host:port with the port's number, such as :8443" doc:"Where records are taken over UDP, host:port; off when it is not set. The port may be that of HTTPS"`
-	TLSCertPath           string           `env:"BITVILLE_TLS_CERT_PATH" only:"listener" doc:"The certificate chain, PEM. Without it a self-signed pair is made beside the database, or in the working folder when that is a server, and kept"`
-	TLSKeyPath            string           `env:"BITVILLE_TLS_KEY_PATH" only:"listener" doc:"The certificate's private key, PEM"`
-	ACMEDomains           []string         `env:"BITVILLE_ACME_DOMAINS" only:"listener" like:"full names with commas between them, such as listener.example.com: no address, port or wildcard, other letters than ASCII as xn--" doc:"The names to get certificates for by ACME, with commas between them, instead of files. The authority must reach the listener by each of them at port 443"`
-	ACMEEmail             string           `env:"BITVILLE_ACME_EMAIL" only:"listener" like:"an address alone, such as ops@example.com" doc:"Where the authority may write to when a certificate is in trouble"`
-	ACMEDirectoryURL      string           `env:"BITVILLE_ACME_DIRECTORY_URL" only:"listener" envDefault:"https://acme-v02.api.letsencrypt.org/directory" like:"an https:// URL, such as https://acme-v02.api.letsencrypt.org/directory" doc:"The authority's ACME directory"`
-	ACMECacheDir          string           `env:"BITVILLE_ACME_CACHE_DIR" only:"listener" doc:"The folder that keeps the ACME account and certificates. Without it acme beside the database, or in the working folder when that is a server"`
-	MaxConnections        int              `env:"BITVILLE_MAX_CONNECTIONS" only:"listener" envDefault:"4096" like:"a whole number, at least 16, such as 4096" doc:"How many connections are served at one time, at most three in four of them for one client address (IPv6: a /64). Beyond that a new one takes the place of the one that has asked nothing for longest, at least three seconds, or is refused"`
-	MaxBodyBytes          int64            `env:"BITVILLE_MAX_BODY_BYTES" only:"ingest" envDefault:"4194304" like:"a whole number of bytes from 1024 to 33554432, such as 4194304" doc:"The largest request body on the wire, in bytes; at most 33554432, which is the limit once decompressed"`
-	AuthFailuresPerMinute int              `env:"BITVILLE_AUTH_FAILURES_PER_MINUTE" only:"ingest" envDefault:"100" like:"a whole number above 0, such as 100" doc:"How many requests without a valid key a client address (IPv6: a /64) may send in a minute; more are answered 429. A valid key is never held up"`
-	TrustedProxies        clientip.Proxies `env:"BITVILLE_TRUSTED_PROXIES" only:"ingest" like:"addresses and CIDRs with commas between them, such as 127.0.0.1,10.0.0.0/8" doc:"The reverse proxies whose X-Forwarded-For is believed, addresses and CIDRs with commas between them. Without it no header is"`
-	MetricsAddr           string           `env:"BITVILLE_METRICS_ADDR" only:"listener" like:"host:port with the port's number, such as 127.0.0.1:9464" doc:"Where /metrics (Prometheus) and /debug/pprof/ are served, without a key and over plain HTTP, host:port such as 127.0.0.1:9464; off when it is not set"`
-	LogLevel              slog.Level       `env:"BITVILLE_LOG_LEVEL" envDefault:"info" one:"debug info warn error" doc:"The least level that is logged; each request is a line at info, or at error for a 5xx"`
-	LogFormat             string           `env:"BITVILLE_LOG_FORMAT" one:"text json" doc:"The log's format; text on a terminal and json elsewhere when it is not set"`
+	MaxBodyBytes          int64            `env:"BITVILLE_MAX_BODY_BYTES" envDefault:"4194304"`
+	AuthFailuresPerMinute int              `env:"BITVILLE_AUTH_FAILURES_PER_MINUTE" envDefault:"100"`
+	TrustedProxies        clientip.Proxies `env:"BITVILLE_TRUSTED_PROXIES"`
+}
+
+// Listener is of the one process: on AWS Lambda it does nothing.
+type Listener struct {
+	ListenAddr       string   `env:"BITVILLE_LISTEN_ADDR" envDefault:":8443"`
+	UDPAddr          string   `env:"BITVILLE_UDP_ADDR"`
+	TLSCertPath      string   `env:"BITVILLE_TLS_CERT_PATH"`
+	TLSKeyPath       string   `env:"BITVILLE_TLS_KEY_PATH"`
+	ACMEDomains      []string `env:"BITVILLE_ACME_DOMAINS"`
+	ACMEEmail        string   `env:"BITVILLE_ACME_EMAIL"`
+	ACMEDirectoryURL string   `env:"BITVILLE_ACME_DIRECTORY_URL" envDefault:"https://acme-v02.api.letsencrypt.org/directory"`
+	ACMECacheDir     string   `env:"BITVILLE_ACME_CACHE_DIR"`
+	MaxConnections   int      `env:"BITVILLE_MAX_CONNECTIONS" envDefault:"4096"`
+	MetricsAddr      string   `env:"BITVILLE_METRICS_ADDR"`
+}
+
+// Log is what is logged, and how.
+type Log struct {
+	LogLevel  slog.Level `env:"BITVILLE_LOG_LEVEL" envDefault:"info"`
+	LogFormat string     `env:"BITVILLE_LOG_FORMAT"`
 }
 
 // Load reads the settings of the one-process listener from environ, which has the form of os.Environ. An
 // empty variable counts as not set, but for a key's. A secret may stand in a file, see fileSuffix. The error joins every
 // problem, and what is wrong is then empty in cfg, so that the rest can be looked at; warnings are for the log.
 func Load(environ []string) (cfg Config, warnings []string, err error) {
-	return load(environ, reader{listener: true, ingest: true, database: oneDatabase})
+	return load(environ, reader{sections: []section{intake, listener}, database: oneDatabase})
 }
 
 // LoadCommand reads the settings of a command on the listener's database likewise. It needs no API keys, so
@@ -61,14 +80,31 @@ func LoadCommand(environ []string) (cfg Config, warnings []string, err error) {
 // LoadFunction reads the settings of a Lambda function likewise. It needs a remote database, for a function
 // loses its files; and API keys only when it has callers to tell apart.
 func LoadFunction(environ []string, needsKeys bool) (cfg Config, warnings []string, err error) {
-	return load(environ, reader{lambda: true, ingest: needsKeys, database: remoteDatabase})
+	by := reader{lambda: true, database: remoteDatabase}
+	if needsKeys {
+		by.sections = []section{intake}
+	}
+	return load(environ, by)
 }
+
+// section is the type of a section of Config.
+type section reflect.Type
+
+var (
+	intake   section = reflect.TypeFor[Intake]()
+	listener section = reflect.TypeFor[Listener]()
+	always           = []section{reflect.TypeFor[Store](), reflect.TypeFor[Log]()}
+)
 
 // reader is who reads the settings.
 type reader struct {
-	listener, ingest bool // reads what is only for them; API keys are for ingest
-	lambda           bool // runs where what is for the listener does nothing
-	database         func(*Config) error
+	sections []section // that it reads beyond those that all do
+	lambda   bool      // runs where what is for the listener does nothing
+	database func(*Config) error
+}
+
+func (by reader) reads(s section) bool {
+	return slices.Contains(always, s) || slices.Contains(by.sections, s)
 }
 
 func load(environ []string, by reader) (cfg Config, warnings []string, err error) {
@@ -82,8 +118,8 @@ func load(environ []string, by reader) (cfg Config, warnings []string, err error
 			warnings = append(warnings, unknown(name))
 		}
 	}
-	problems := readFiles(vars, func(secret string) bool { return by.ingest || !isKeys(secret) })
-	if by.ingest {
+	problems := readFiles(vars, func(secret string) bool { return by.reads(intake) || !isKeys(secret) })
+	if by.reads(intake) {
 		keys, more, wrong := readKeys(vars, len(problems) > 0)
 		cfg.Keys = keys
 		warnings = append(warnings, more...)
@@ -108,21 +144,22 @@ func load(environ []string, by reader) (cfg Config, warnings []string, err error
 
 // settings returns the variables that are fields and that the reader reads, and warns of those that do nothing.
 func (by reader) settings(vars map[string]string) (set map[string]string, warnings []string) {
-	only := make(map[string]string)
-	eachField(func(field reflect.StructField, name string) { only[name] = field.Tag.Get("only") })
+	sections := make(map[string]section)
+	eachField(func(field reflect.StructField, name string) {
+		sections[name] = reflect.TypeFor[Config]().Field(field.Index[0]).Type
+	})
 	set = make(map[string]string)
 	for name, value := range vars {
-		what, known := only[name]
+		of, known := sections[name]
 		switch {
 		case strings.HasPrefix(name, keyPrefix) || name == keysName:
 		case !known:
 			warnings = append(warnings, unknown(name))
-		case value == "" || what == "ingest" && !by.ingest:
-		case what == "listener" && by.lambda:
-			warnings = append(warnings, name+" does nothing on AWS Lambda")
-		case what == "listener" && !by.listener:
-		default:
+		case value == "":
+		case by.reads(of):
 			set[name] = value
+		case by.lambda && of == listener:
+			warnings = append(warnings, name+" does nothing on AWS Lambda")
 		}
 	}
 	return set, warnings
@@ -131,13 +168,12 @@ func (by reader) settings(vars map[string]string) (set map[string]string, warnin
 // checkChoices holds the variables that have a few allowed values against them, and takes a bad one out
 // of set, so that it is told once.
 func checkChoices(set map[string]string) (problems []error) {
-	eachField(func(field reflect.StructField, name string) {
-		choices := strings.Fields(field.Tag.Get("one"))
-		if value, ok := set[name]; ok && len(choices) > 0 && !slices.Contains(choices, value) {
-			problems = append(problems, fmt.Errorf("%s is %q: set one of %s", name, value, strings.Join(choices, ", ")))
-			delete(set, name)
+	for _, s := range table {
+		if value, ok := set[s.Name]; ok && len(s.choices) > 0 && !slices.Contains(s.choices, value) {
+			problems = append(problems, fmt.Errorf("%s is %q: set one of %s", s.Name, value, strings.Join(s.choices, ", ")))
+			delete(set, s.Name)
 		}
-	})
+	}
 	return problems
 }
 
@@ -160,7 +196,7 @@ func named(err error, set map[string]string) (problems []error) {
 			if name == "BITVILLE_RETENTION" {
 				hint = durationHint(set[name])
 			}
-			err = fmt.Errorf("%s: set %s%s", what, field.Tag.Get("like"), hint)
+			err = fmt.Errorf("%s: set %s%s", what, like(name), hint)
 			delete(set, name)
 		}
 		problems = append(problems, err)

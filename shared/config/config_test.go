@@ -36,16 +36,18 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, warnings)
 	require.Equal(t, config.Config{
-		Keys:                  []auth.Key{{Project: "shop", Secret: key1}},
-		DBPath:                "/data/b.db",
-		DBSynchronous:         "NORMAL",
-		Retention:             7 * 24 * time.Hour,
-		ListenAddr:            ":8443",
-		ACMEDirectoryURL:      "https://acme-v02.api.letsencrypt.org/directory",
-		MaxConnections:        4096,
-		MaxBodyBytes:          4 << 20,
-		AuthFailuresPerMinute: 100,
-		LogLevel:              slog.LevelInfo,
+		Store: config.Store{DBPath: "/data/b.db", DBSynchronous: "NORMAL", Retention: 7 * 24 * time.Hour},
+		Intake: config.Intake{
+			Keys:                  []auth.Key{{Project: "shop", Secret: key1}},
+			MaxBodyBytes:          4 << 20,
+			AuthFailuresPerMinute: 100,
+		},
+		Listener: config.Listener{
+			ListenAddr:       ":8443",
+			ACMEDirectoryURL: "https://acme-v02.api.letsencrypt.org/directory",
+			MaxConnections:   4096,
+		},
+		Log: config.Log{LogLevel: slog.LevelInfo},
 	}, cfg)
 }
 

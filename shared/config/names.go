@@ -1,7 +1,6 @@
 package config
 
 import (
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -11,38 +10,6 @@ const (
 	keyPrefix = "BITVILLE_API_KEY_"
 	keysName  = "BITVILLE_API_KEYS"
 )
-
-// eachField calls f for each setting's struct field.
-func eachField(f func(field reflect.StructField, name string)) {
-	for field := range reflect.TypeFor[Config]().Fields() {
-		if name := field.Tag.Get("env"); name != "" {
-			f(field, name)
-		}
-	}
-}
-
-// Setting documents one variable.
-type Setting struct {
-	Name    string
-	Default string
-	Doc     string
-}
-
-// Settings lists all variables, in the order of the README's table.
-func Settings() []Setting {
-	settings := []Setting{
-		{keyPrefix + "<PROJECT>", "", "The project's API key, or several with commas between them while one replaces another. The project is the rest of the name in lower case. This and every other secret can be read from a file, which the name with _FILE behind it names (BITVILLE_API_KEY_SHOP_FILE)"},
-		{keysName, "", `The keys of all projects as JSON, {"shop":"key[,key…]",…}; may stand beside the former for other projects`},
-	}
-	eachField(func(field reflect.StructField, name string) {
-		doc := field.Tag.Get("doc")
-		if choices := strings.Fields(field.Tag.Get("one")); len(choices) > 0 {
-			doc += " (" + strings.Join(choices, ", ") + ")"
-		}
-		settings = append(settings, Setting{name, field.Tag.Get("envDefault"), doc})
-	})
-	return settings
-}
 
 const doesNothing = " is not a setting of this listener and does nothing"
 

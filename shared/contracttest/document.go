@@ -128,6 +128,19 @@ func (d *Document) response(method, path, status string) (response node, name st
 	return response, method + " " + path + " " + status, ok
 }
 
+// Patterns lists what the document has, "METHOD /path", but for HEAD, which is GET's.
+func (d *Document) Patterns(t testing.TB) (all []string) {
+	t.Helper()
+	for _, path := range d.must(t, "paths").names() {
+		for _, method := range d.must(t, "paths", path).names() {
+			if method = strings.ToUpper(method); slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, method) {
+				all = append(all, method+" "+path)
+			}
+		}
+	}
+	return all
+}
+
 // Unseen lists the documented answers that came back for no request: method, path and status.
 func (d *Document) Unseen(t testing.TB) (unseen []string) {
 	t.Helper()

@@ -72,8 +72,8 @@ func TestBrokenBodies(t *testing.T) {
 // observed serves the handler and tells of each request.
 func observed(t *testing.T, start func(*httptest.Server)) (*httptest.Server, <-chan web.Observation) {
 	seen := make(chan web.Observation, 1)
-	h, _ := newHandler(released(), func(cfg *Config) { cfg.Observe = func(o web.Observation) { seen <- o } })
-	server := httptest.NewUnstartedServer(h)
+	_, cfg := newHandler(released(), nil)
+	server := httptest.NewUnstartedServer(served(*cfg, func(o web.Observation) { seen <- o }))
 	start(server)
 	t.Cleanup(server.Close)
 	return server, seen

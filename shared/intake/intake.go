@@ -43,18 +43,13 @@ type Config struct {
 	Throttle  *auth.Throttle   // of wrong keys
 	Proxies   clientip.Proxies // that tell whom they forward for
 
-	Observe func(web.Observation) // told of each request, for metrics; may be nil
-	Count   func(store.Count)     // told what became of the records of each request, for metrics; may be nil
+	Count func(store.Count) // told what became of the records of each request, for metrics
 }
 
-// New returns the handler of one ingest function. It answers POST on path, and on "/", which is where a
-// function URL of its own is called.
-func New(path string, wire Wire, cfg Config) http.Handler {
+// New returns the route of one ingest function, POST on path.
+func New(path string, wire Wire, cfg Config) web.Routes {
 	h := handler{cfg, wire}
-	return web.New(web.Config{Log: cfg.Log, Observe: cfg.Observe}, web.Routes{
-		"POST " + path: h.serve,
-		"POST /":       h.serve,
-	})
+	return web.Routes{"POST " + path: h.serve}
 }
 
 type handler struct {
@@ -115,9 +110,7 @@ func (h *handler) receive(w *web.Response, r *http.Request, held *share) (batch 
 			return batch, result, unavailable(err)
 		}
 	}
-	if h.Count != nil {
-		h.Count(store.Count{Source: h.wire.Name(), Project: project, Stored: result, Rejected: batch.Rejected})
-	}
+	h.Count(store.Count{Source: h.wire.Name(), Project: project, Stored: result, Rejected: batch.Rejected})
 	w.Log(slog.Int("accepted", result.Accepted), slog.Int("duplicates", result.Duplicates), slog.Int("rejected", len(batch.Rejected)))
 	return batch, result, nil
 }

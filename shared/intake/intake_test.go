@@ -21,6 +21,7 @@ import (
 	"github.com/bitville/listener/shared/clientip"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/web"
 	"github.com/bitville/listener/shared/wire/bitville"
 )
 
@@ -52,11 +53,17 @@ func newHandler(s Store, change func(*Config)) (http.Handler, *Config) {
 		Retention: time.Hour,
 		Bodies:    NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(3, time.Now),
+		Count:     func(store.Count) {},
 	}
 	if change != nil {
 		change(&cfg)
 	}
-	return New("/ingest/php", bitville.Wire{Source: record.Source{ID: "php_agent", NameField: "request_uri", MaxNameBytes: 8192}}, cfg), &cfg
+	return served(cfg, func(web.Observation) {}), &cfg
+}
+
+func served(cfg Config, observe func(web.Observation)) http.Handler {
+	routes := New("/ingest/php", bitville.Wire{Source: record.Source{ID: "php_agent", NameField: "request_uri", MaxNameBytes: 8192}}, cfg)
+	return web.New(web.Config{Log: cfg.Log, Observe: observe}, routes)
 }
 
 // bodies reads bodies within a budget.

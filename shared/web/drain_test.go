@@ -30,7 +30,7 @@ func refusing(t *testing.T) (*httptest.Server, *logLines) {
 	refuse := func(status int) web.Handler {
 		return func(*web.Response, *http.Request) error { return &web.Error{Status: status, Text: "Refused"} }
 	}
-	server := httptest.NewUnstartedServer(web.New(web.Config{Log: log.logger(slog.LevelInfo)}, web.Routes{
+	server := httptest.NewUnstartedServer(web.New(web.Config{Log: log.logger(slog.LevelInfo), Observe: unobserved}, web.Routes{
 		"POST /401": refuse(http.StatusUnauthorized),
 		"POST /415": refuse(http.StatusUnsupportedMediaType),
 		"POST /half": func(_ *web.Response, r *http.Request) error {

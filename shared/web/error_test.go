@@ -112,7 +112,7 @@ func TestPanicBeforeTheAnswer(t *testing.T) {
 // status the client saw: a log of errors alone has it.
 func TestPanicAfterTheAnswer(t *testing.T) {
 	var log logLines
-	h := web.New(web.Config{Log: log.logger(slog.LevelError)}, web.Routes{"POST /x": func(w *web.Response, _ *http.Request) error {
+	h := web.New(web.Config{Log: log.logger(slog.LevelError), Observe: unobserved}, web.Routes{"POST /x": func(w *web.Response, _ *http.Request) error {
 		_ = w.JSON(http.StatusOK, map[string]int{"accepted": 1})
 		panic("of the ledger")
 	}})
@@ -127,7 +127,7 @@ func TestPanicAfterTheAnswer(t *testing.T) {
 
 // The server goes on after a panic.
 func TestPanicsEndOneRequest(t *testing.T) {
-	h := web.New(web.Config{Log: slog.New(slog.DiscardHandler)}, web.Routes{
+	h := web.New(web.Config{Log: slog.New(slog.DiscardHandler), Observe: unobserved}, web.Routes{
 		"GET /panic": func(*web.Response, *http.Request) error { panic("of the ledger") },
 		"GET /ok":    ok,
 	})

@@ -59,7 +59,7 @@ func TestAccessLog(t *testing.T) {
 			r.RemoteAddr = "203.0.113.9:4711"
 			var log logLines
 			w := httptest.NewRecorder()
-			web.New(web.Config{Log: log.logger(slog.LevelDebug)}, web.Routes{"POST /x": c.handler}).ServeHTTP(w, r)
+			web.New(web.Config{Log: log.logger(slog.LevelDebug), Observe: unobserved}, web.Routes{"POST /x": c.handler}).ServeHTTP(w, r)
 			line := log.one(t)
 			require.ElementsMatch(t, append(slices.Clone(always), c.extra...), slices.Collect(maps.Keys(line)))
 			for name, want := range c.want {
@@ -88,7 +88,7 @@ func TestAccessLogLevel(t *testing.T) {
 		{slog.LevelError + 1, fail, 0},
 	} {
 		var log logLines
-		web.New(web.Config{Log: log.logger(c.level)}, web.Routes{"GET /x": c.handler}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil))
+		web.New(web.Config{Log: log.logger(c.level), Observe: unobserved}, web.Routes{"GET /x": c.handler}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil))
 		require.Len(t, log.all(t), c.lines)
 	}
 }
@@ -141,7 +141,7 @@ func TestAccessLogLinesCannotBeForged(t *testing.T) {
 		func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
 	} {
 		var out strings.Builder
-		web.New(web.Config{Log: slog.New(handler(&out))}, nil).ServeHTTP(httptest.NewRecorder(), r)
+		web.New(web.Config{Log: slog.New(handler(&out)), Observe: unobserved}, nil).ServeHTTP(httptest.NewRecorder(), r)
 		require.Equal(t, 1, strings.Count(out.String(), "\n"))
 		require.NotContains(t, out.String(), "\x1b")
 	}
@@ -150,7 +150,7 @@ func TestAccessLogLinesCannotBeForged(t *testing.T) {
 // Requests at one time have a line each.
 func TestAccessLogOfManyRequests(t *testing.T) {
 	var log logLines
-	server := httptest.NewServer(web.New(web.Config{Log: log.logger(slog.LevelInfo)}, web.Routes{"GET /x": ok}))
+	server := httptest.NewServer(web.New(web.Config{Log: log.logger(slog.LevelInfo), Observe: unobserved}, web.Routes{"GET /x": ok}))
 	client := server.Client()
 	const clients, each = 8, 25
 	done := make(chan error, clients)

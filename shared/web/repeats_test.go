@@ -23,7 +23,7 @@ func TestRepeatedRefusalsAreBounded(t *testing.T) {
 		var log strings.Builder
 		var answer error
 		handler := func(level slog.Level) http.Handler {
-			return web.New(web.Config{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))}, web.Routes{
+			return web.New(web.Config{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level})), Observe: unobserved}, web.Routes{
 				"POST /x": func(*web.Response, *http.Request) error { return answer },
 			})
 		}

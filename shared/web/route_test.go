@@ -73,7 +73,7 @@ func TestRoutes(t *testing.T) {
 		{"CONNECT elsewhere:443", 404, ""},
 	} {
 		t.Run(c.line, func(t *testing.T) {
-			h := web.New(web.Config{Log: slog.New(slog.DiscardHandler)}, web.Routes{"GET /health": ok, "POST /ingest/php": ok, "POST /": ok})
+			h := web.New(web.Config{Log: slog.New(slog.DiscardHandler), Observe: unobserved}, web.Routes{"GET /health": ok, "POST /ingest/php": ok, "POST /": ok})
 			method, _, _ := strings.Cut(c.line, " ")
 			resp, body := exchange(t, h, method, c.line+" HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
 			require.Equal(t, c.status, resp.StatusCode)
@@ -104,7 +104,7 @@ func requireError(t testing.TB, header http.Header, body string) map[string]any 
 }
 
 func TestUnroutedTexts(t *testing.T) {
-	h := web.New(web.Config{Log: slog.New(slog.DiscardHandler)}, web.Routes{"GET /a": ok, "POST /a": ok})
+	h := web.New(web.Config{Log: slog.New(slog.DiscardHandler), Observe: unobserved}, web.Routes{"GET /a": ok, "POST /a": ok})
 	for _, c := range []struct {
 		method, path, body string
 	}{
@@ -120,7 +120,7 @@ func TestUnroutedTexts(t *testing.T) {
 // TestAllowNamesEachMethodOnce makes the handler anew each time: New walks a map, whose order is random.
 func TestAllowNamesEachMethodOnce(t *testing.T) {
 	for range 200 {
-		h := web.New(web.Config{Log: slog.New(slog.DiscardHandler)}, web.Routes{"GET /health": ok, "GET /ready": ok, "POST /ready": ok})
+		h := web.New(web.Config{Log: slog.New(slog.DiscardHandler), Observe: unobserved}, web.Routes{"GET /health": ok, "GET /ready": ok, "POST /ready": ok})
 		for path, allow := range map[string]string{"/health": "GET, HEAD", "/ready": "GET, HEAD, POST"} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodDelete, path, nil))
@@ -132,7 +132,7 @@ func TestAllowNamesEachMethodOnce(t *testing.T) {
 // Two functions' handlers may be made of one table.
 func TestNewLeavesTheRoutesAsTheyAre(t *testing.T) {
 	routes := web.Routes{"GET /health": ok}
-	web.New(web.Config{Log: slog.New(slog.DiscardHandler)}, routes)
+	web.New(web.Config{Log: slog.New(slog.DiscardHandler), Observe: unobserved}, routes)
 	require.Len(t, routes, 1)
 }
 
@@ -140,7 +140,7 @@ func TestWithoutRoutesAllIsNotFound(t *testing.T) {
 	for _, routes := range []web.Routes{nil, {}} {
 		for _, path := range []string{"/", "/health"} {
 			w := httptest.NewRecorder()
-			web.New(web.Config{Log: slog.New(slog.DiscardHandler)}, routes).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			web.New(web.Config{Log: slog.New(slog.DiscardHandler), Observe: unobserved}, routes).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 			require.Equal(t, http.StatusNotFound, w.Code)
 			requireError(t, w.Header(), w.Body.String())
 		}
@@ -154,7 +154,7 @@ func TestHandlersGetTheirOwnRoute(t *testing.T) {
 			return nil
 		}
 	}
-	h := web.New(web.Config{Log: slog.New(slog.DiscardHandler)}, web.Routes{"GET /a": says("get a"), "POST /a": says("post a"), "GET /b": says("get b"), "GET /": says("root")})
+	h := web.New(web.Config{Log: slog.New(slog.DiscardHandler), Observe: unobserved}, web.Routes{"GET /a": says("get a"), "POST /a": says("post a"), "GET /b": says("get b"), "GET /": says("root")})
 	for _, c := range []struct{ method, path, body string }{
 		{"GET", "/a", "get a"}, {"POST", "/a", "post a"}, {"GET", "/b", "get b"}, {"GET", "/", "root"},
 	} {

@@ -10,13 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -24,8 +21,8 @@ import (
 // any other a 500.
 type Handler func(w *Response, r *http.Request) error
 
-// Routes maps "METHOD /path" to handlers. Paths are exact: nothing is cleaned, redirected or matched by
-// prefix. GET answers HEAD too.
+// Routes maps patterns of http.ServeMux, "METHOD /path", to handlers. GET answers HEAD too. A path that ends in a slash
+// stands for itself alone.
 type Routes map[string]Handler
 
 // Error is an answer other than 200.
@@ -53,30 +50,20 @@ const StatusClientGone = 499
 // Config is what a handler's surroundings need.
 type Config struct {
 	Log     *slog.Logger
-	Observe func(Observation) // told of each request that was answered; may be nil
+	Observe func(Observation) // told of each request that was answered
 }
 
 // Observation is what metrics are made of.
 type Observation struct {
-	Path     string // of the routes; empty when the request met none
+	Path     string // of the route's pattern; empty when the request met none
 	Status   int
 	Duration time.Duration
 	Bytes    int64 // of the body, on the wire
 }
 
-// New returns the handler of a function: the routes, and 404 and 405 for the rest.
-func New(cfg Config, routes Routes) http.Handler {
-	paths := make(map[string]map[string]Handler) // by path, then by method
-	for route, h := range routes {
-		method, path, _ := strings.Cut(route, " ")
-		if paths[path] == nil {
-			paths[path] = make(map[string]Handler)
-		}
-		paths[path][method] = h
-		if method == http.MethodGet {
-			paths[path][http.MethodHead] = h
-		}
-	}
+// New returns the handler of routes, of one function or of all that a host has: two may not have the same pattern.
+func New(cfg Config, routes ...Routes) http.Handler {
+	router := newRouter(routes)
 	repeats := &repeats{}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w := &Response{rw: rw, start: time.Now()}
@@ -84,11 +71,7 @@ func New(cfg Config, routes Routes) http.Handler {
 		r = r.WithContext(r.Context()) // a copy: net/http looks at its own request's body to answer early
 		r.Body = body
 		id := requestID(r)
-		path := r.URL.EscapedPath()
-		methods := paths[path]
-		if methods == nil {
-			path = ""
-		}
+		path, handle := router.find(r)
 		w.Header().Set("X-Request-Id", id)
 		defer func() {
 			if p := recover(); p != nil {
@@ -98,29 +81,12 @@ func New(cfg Config, routes Routes) http.Handler {
 				w.after()
 			}
 			w.logTo(cfg.Log, repeats, r, id, body.n)
-			if cfg.Observe != nil {
-				cfg.Observe(Observation{Path: path, Status: w.status, Duration: time.Since(w.start), Bytes: body.n})
-			}
+			cfg.Observe(Observation{Path: path, Status: w.status, Duration: time.Since(w.start), Bytes: body.n})
 		}()
-		h, ok := methods[r.Method]
-		if !ok {
-			h = unrouted(methods)
-		}
-		if err := h(w, r); err != nil {
+		if err := handle(w, r); err != nil {
 			refuse(w, r, body, err)
 		}
 	})
-}
-
-// unrouted answers a path that is not there, or a method that a path does not have.
-func unrouted(methods map[string]Handler) Handler {
-	return func(*Response, *http.Request) error {
-		if len(methods) == 0 {
-			return &Error{Status: http.StatusNotFound, Text: "Not found"}
-		}
-		allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
-		return &Error{Status: http.StatusMethodNotAllowed, Text: "Method not allowed: use " + allow, Header: http.Header{"Allow": {allow}}}
-	}
 }
 
 // answerTimeout is how long a client may take to read its answer.

@@ -61,11 +61,14 @@ func serve(t testing.TB, h web.Handler, r *http.Request) (*httptest.ResponseReco
 	t.Helper()
 	var log logLines
 	w := httptest.NewRecorder()
-	web.New(web.Config{Log: log.logger(slog.LevelDebug)}, web.Routes{r.Method + " " + r.URL.Path: h}).ServeHTTP(w, r)
+	web.New(web.Config{Log: log.logger(slog.LevelDebug), Observe: unobserved}, web.Routes{r.Method + " " + r.URL.Path: h}).ServeHTTP(w, r)
 	return w, &log
 }
 
 // ok is a handler that answers 200.
+// unobserved is for tests that count nothing.
+func unobserved(web.Observation) {}
+
 func ok(w *web.Response, _ *http.Request) error {
 	w.Text(http.StatusOK, "OK")
 	return nil
@@ -122,7 +125,7 @@ func TestRequestID(t *testing.T) {
 				}
 				var log logLines
 				w := httptest.NewRecorder()
-				web.New(web.Config{Log: log.logger(slog.LevelInfo)}, web.Routes{"GET /here": ok}).ServeHTTP(w, r)
+				web.New(web.Config{Log: log.logger(slog.LevelInfo), Observe: unobserved}, web.Routes{"GET /here": ok}).ServeHTTP(w, r)
 				got := w.Result().Header.Values("X-Request-Id")
 				require.Len(t, got, 1)
 				require.Equal(t, got[0], log.one(t)["request_id"])

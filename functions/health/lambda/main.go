@@ -4,7 +4,6 @@ package main
 import (
 	"log"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambdaurl"
 
@@ -16,9 +15,9 @@ import (
 var version = ""
 
 func main() {
-	f, err := lambdahost.New(os.Environ(), os.Stderr, false)
+	f, err := lambdahost.New(os.Environ(), os.Stderr, false, version)
 	if err != nil {
 		log.Fatal(err)
 	}
-	lambdaurl.Start(health.New(health.Config{Store: f.DB, Log: f.Log, Now: time.Now, Version: version}))
+	lambdaurl.Start(lambdahost.Handler(f.Deps, health.New(health.Config{Store: f.Store, Now: f.Now, Version: f.Version})))
 }

@@ -4,29 +4,17 @@ package main
 import (
 	"log"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambdaurl"
 
 	"github.com/bitville/listener/functions/ingestpostgres"
-	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/lambdahost"
 )
 
 func main() {
-	f, err := lambdahost.New(os.Environ(), os.Stderr, true)
+	f, err := lambdahost.New(os.Environ(), os.Stderr, true, "")
 	if err != nil {
 		log.Fatal(err)
 	}
-	lambdaurl.Start(ingestpostgres.New(intake.Config{
-		Keys:      auth.NewKeys(f.Config.Keys),
-		Store:     f.DB,
-		Log:       f.Log,
-		Now:       time.Now,
-		Retention: f.Config.Retention,
-		Bodies:    intake.NewBodies(f.Config.MaxBodyBytes),
-		Throttle:  auth.NewThrottle(f.Config.AuthFailuresPerMinute, time.Now),
-		Proxies:   f.Config.TrustedProxies,
-	}))
+	lambdaurl.Start(lambdahost.Handler(f.Deps, ingestpostgres.New(f.Intake)))
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"log"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -15,11 +14,11 @@ import (
 )
 
 func main() {
-	f, err := lambdahost.New(os.Environ(), os.Stderr, false)
+	f, err := lambdahost.New(os.Environ(), os.Stderr, false, "")
 	if err != nil {
 		log.Fatal(err)
 	}
-	cfg := retention.Config{Store: f.DB, Log: f.Log, Now: time.Now, Retention: f.Config.Retention}
+	cfg := retention.Config{Store: f.DB, Log: f.Log, Now: f.Now, Retention: f.Retention}
 	// Whatever the event holds, it means "now": a rule's and a schedule's have different forms.
 	lambda.Start(func(ctx context.Context, _ json.RawMessage) error {
 		_, err := retention.Run(ctx, cfg)

@@ -14,26 +14,31 @@ import (
 
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/intake"
+	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
+	"github.com/bitville/listener/shared/web"
 )
 
 const key = "shop-key-0123456789" // of the project shop, as the payloads have it
 
 // New makes a function's handler over a database of its own, at the time when the payloads were recorded: so
 // that they can be sent as they are.
-func New(t *testing.T, function func(intake.Config) http.Handler) (h http.Handler, db *sqlite.DB, path string) {
+func New(t *testing.T, function func(intake.Config) web.Routes) (h http.Handler, db *sqlite.DB, path string) {
 	t.Helper()
 	db, path = sqlitetest.New(t)
-	return function(intake.Config{
+	log := slog.New(slog.DiscardHandler)
+	routes := function(intake.Config{
 		Keys:      auth.NewKeys([]auth.Key{{Project: "shop", Secret: key}}),
 		Store:     db,
-		Log:       slog.New(slog.DiscardHandler),
+		Log:       log,
 		Now:       func() time.Time { return time.Unix(1795381200, 0) },
 		Retention: 7 * 24 * time.Hour,
 		Bodies:    intake.NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(100, time.Now),
-	}), db, path
+		Count:     func(store.Count) {},
+	})
+	return web.New(web.Config{Log: log, Observe: func(web.Observation) {}}, routes), db, path
 }
 
 // Post sends a body. Headers are pairs of name and value.

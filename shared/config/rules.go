@@ -61,7 +61,7 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 			wrong(text.name, err)
 		}
 	}
-	warnings = append(warnings, c.settleACME(set)...)
+	warnings = append(warnings, c.completeACME(set)...)
 	right := map[string]bool{
 		"BITVILLE_RETENTION":                c.Retention >= leastRetention,
 		"BITVILLE_LISTEN_ADDR":              isAddress(c.ListenAddr),
@@ -74,11 +74,11 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 		"BITVILLE_MAX_BODY_BYTES":           leastBody <= c.MaxBodyBytes && c.MaxBodyBytes <= record.MaxBody,
 		"BITVILLE_AUTH_FAILURES_PER_MINUTE": c.AuthFailuresPerMinute > 0,
 	}
-	eachField(func(field reflect.StructField, name string) {
-		if ok, has := right[name]; has && !ok && set[name] != "" {
-			wrong(name, fmt.Errorf("is %q: set %s", set[name], field.Tag.Get("like")))
+	for _, s := range table {
+		if ok, has := right[s.Name]; has && !ok && set[s.Name] != "" {
+			wrong(s.Name, fmt.Errorf("is %q: set %s", set[s.Name], s.like))
 		}
-	})
+	}
 	warnings = append(warnings, c.doubts(set)...)
 	files := set["BITVILLE_TLS_CERT_PATH"]+set["BITVILLE_TLS_KEY_PATH"] != ""
 	switch {
@@ -126,8 +126,8 @@ func checkURL(text string) error {
 	return nil
 }
 
-// settleACME brings the ACME settings into their form, and warns of those that do nothing, which are not judged.
-func (c *Config) settleACME(set map[string]string) (warnings []string) {
+// completeACME brings the ACME settings into their form, and warns of those that do nothing, which are not judged.
+func (c *Config) completeACME(set map[string]string) (warnings []string) {
 	if len(c.ACMEDomains) == 0 {
 		for _, name := range []string{"BITVILLE_ACME_EMAIL", "BITVILLE_ACME_DIRECTORY_URL", "BITVILLE_ACME_CACHE_DIR"} {
 			if set[name] != "" {
