@@ -163,3 +163,46 @@ func TestHandlersGetTheirOwnRoute(t *testing.T) {
 		require.Equal(t, c.body, w.Body.String())
 	}
 }
+
+// A pattern's wildcards are the handler's, metrics see the pattern, and a path that is not clean is not found either.
+func TestPatterns(t *testing.T) {
+	seen := make(chan web.Observation, 1)
+	says := func(name string) web.Handler {
+		return func(w *web.Response, r *http.Request) error {
+			w.Text(http.StatusOK, name+":"+r.PathValue("id"))
+			return nil
+		}
+	}
+	h := web.New(web.Config{Log: slog.New(slog.DiscardHandler), Observe: func(o web.Observation) { seen <- o }},
+		web.Routes{"GET /a/{id}": says("one"), "GET /a/all": says("all")}, web.Routes{"POST /b/{id...}": says("rest")})
+	for _, c := range []struct {
+		line, body, path string
+		status           int
+	}{
+		{"GET /a/7", "one:7", "/a/{id}", 200},
+		{"GET /a/x%2Fy", "one:x/y", "/a/{id}", 200},
+		{"GET /a/all", "all:", "/a/all", 200},
+		{"POST /b/x/y", "rest:x/y", "/b/{id...}", 200},
+		{"POST /a/7", "", "/a/{id}", 405},
+		{"GET /b/x", "", "/b/{id...}", 405},
+		{"GET /a//7", "", "", 404},
+		{"GET /a/../a/7", "", "", 404},
+		{"GET /a/", "", "", 404},
+		{"CONNECT /a/../b/7", "", "", 404},
+	} {
+		method, _, _ := strings.Cut(c.line, " ")
+		resp, body := exchange(t, h, method, c.line+" HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+		require.Equal(t, c.status, resp.StatusCode, c.line)
+		require.Equal(t, c.path, (<-seen).Path, c.line)
+		if c.status == 200 {
+			require.Equal(t, c.body, body, c.line)
+		}
+	}
+}
+
+// Two functions cannot have one pattern: the host would not start.
+func TestPatternsOfTwoFunctions(t *testing.T) {
+	require.Panics(t, func() {
+		web.New(web.Config{Log: slog.New(slog.DiscardHandler), Observe: unobserved}, web.Routes{"GET /x": ok}, web.Routes{"GET /x": ok})
+	})
+}
