@@ -60,7 +60,7 @@ func TestInstall(t *testing.T) {
 	}
 	require.NotContains(t, out, "running", "with DESTDIR the machine is left alone")
 	require.Contains(t, out, "systemctl enable --now bitville-listener")
-	require.Contains(t, output(t, dest+program, "help"), "usage: listener")
+	require.Contains(t, output(t, dest+program, "help"), "Usage: listener")
 	unit, err := os.ReadFile(filepath.Join(dest, "/usr/lib/systemd/system/bitville-listener.service"))
 	require.NoError(t, err)
 	require.Contains(t, string(unit), "\nExecStart="+program+" serve\n")
