@@ -31,6 +31,10 @@ func (c *checker) record(f *fields) record.Record {
 		c.fail("", "%s", f.problem)
 		return record.Record{}
 	}
+	if f.isEnvelope(c.source.NameField, envelopeLevels) {
+		c.fail("", "is no record, but records stand in it; send their array alone (PHP: array_values makes one of an array with gaps), or one record alone")
+		return record.Record{}
+	}
 	if f.size > record.MaxBytes {
 		c.fail("", "is %d bytes long; a record holds at most %d: leave out part of profiling_data", f.size, record.MaxBytes)
 	}
