@@ -102,7 +102,11 @@ func (c *checker) raw(f *fields, field int, path, want, missing string) []byte {
 
 // text returns a required string field. What cannot be used is told.
 func (c *checker) text(f *fields, field int, path string) string {
-	v := c.raw(f, field, path, `"`, "is required")
+	missing := "is required"
+	if field == fieldName {
+		missing += f.otherAgent()
+	}
+	v := c.raw(f, field, path, `"`, missing)
 	if v == nil {
 		return ""
 	}

@@ -92,6 +92,7 @@ func TestRules(t *testing.T) {
 		ahead    = "is more than an hour ahead of the listener's clock, which says 1763843023; set the sender's clock"
 		tooOld   = "is older than the 168 hours that records are kept; send records sooner, in Unix seconds, and set the sender's clock"
 		envelope = "is no record, but records stand in it; send their array alone (PHP: array_values makes one of an array with gaps), or one record alone"
+		aNumber  = "must be a number or null, not a string; send a number of milliseconds, or null when they are not known"
 		around   = "; send it without what stands around it"
 	)
 	for _, c := range []struct{ field, value, message string }{
@@ -157,6 +158,8 @@ func TestRules(t *testing.T) {
 		{"duration_ms", "1e400", "is too large a number"},
 		{"duration_ms", "-0.001", "must not be negative; measure it with a clock that is not set, such as PHP's hrtime"},
 		{"duration_ms", `"17.8"`, "must be a number or null, not a string; leave its quotes out"},
+		{"duration_ms", `"-1e3"`, "must be a number or null, not a string; leave its quotes out"},
+		{"duration_ms", `"1ms"`, aNumber}, {"duration_ms", `""`, aNumber}, {"duration_ms", `"1,5"`, aNumber}, {"duration_ms", `"-"`, aNumber}, {"duration_ms", `"1."`, aNumber},
 		{"duration_ms", "false", "must be a number or null, not a boolean; send milliseconds, or null when they are not known"},
 
 		{"request_uri", "", "is required"},
