@@ -173,9 +173,14 @@ var durationRules = []rule{
 	{name: "left out", value: "", message: "is required; null when it is not known"},
 	{name: "negative", value: "-0.001", message: "must not be negative; measure it with a clock that is not set, such as PHP's hrtime"},
 	{name: "a string", value: `"12"`, message: "must be a number or null, not a string; leave its quotes out"},
+	{name: "with its unit", value: `"1ms"`, message: notANumber},
+	{name: "an empty string", value: `""`, message: notANumber},
+	{name: "a decimal comma", value: `"1,5"`, message: notANumber},
 	{name: "false", value: "false", message: "must be a number or null, not a boolean; send milliseconds, or null when they are not known"},
 	{name: "1e400", value: "1e400", message: tooLarge},
 }
+
+const notANumber = "must be a number or null, not a string; send a number of milliseconds, or null when they are not known"
 
 const mayBeCut = ", and a longer one may be cut, between two characters"
 

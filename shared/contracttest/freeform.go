@@ -105,6 +105,8 @@ func nothingThere(name string) []string {
 	}
 }
 
+const envelope = "is no record, but records stand in it; send their array alone (PHP: array_values makes one of an array with gaps), or one record alone"
+
 // detailLists are records with more than one fault.
 func detailLists() []Case {
 	wrong := Case{
@@ -134,6 +136,9 @@ func detailLists() []Case {
 	return []Case{
 		{Name: "no field", Body: "{}", Status: 400, Answer: invalid(nothingThere("request_uri")...)},
 		{Name: "no field of a statement", Route: postgresRoute, Body: "{ }", Status: 400, Answer: invalid(nothingThere("query")...)},
+		{Name: "records under their numbers", Body: `{"0":` + php() + `,"2":` + php() + `}`, Status: 400, Answer: invalid("", envelope)},
+		{Name: "records in a field", Body: `{"records":` + array(php()) + `}`, Status: 400, Answer: invalid("", envelope)},
+		{Name: "a statement in a field", Route: postgresRoute, Body: `{"data":` + postgres() + `}`, Status: 400, Answer: invalid("", envelope)},
 		wrong,
 		both,
 		{Name: "20 of 30 are told", Body: php(deep...), Status: 400, Answer: invalid(first...), BeyondSchema: true},

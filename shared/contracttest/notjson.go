@@ -42,6 +42,20 @@ const (
 	isBinary    = "it is binary: compressed (brotli, bare deflate), or MessagePack, or CBOR; send JSON, and compress it with gzip or zstd, with its Content-Encoding"
 	isUTF16     = "it is UTF-16; send UTF-8"
 	isUTF16or32 = "it is UTF-16 or UTF-32; send UTF-8"
+	shortEscape = `\u takes four hexadecimal digits; ` + useEncoder
+	isDate      = "a date stands there, without quotes; send Unix seconds, such as 1763843023.96: microtime(true) in PHP, time.time() in Python, date +%s in a shell, extract(epoch FROM now()) in Postgres"
+	isLog       = "it begins as a line of a log; send the JSON alone"
+	isBytea     = "it is a bytea as Postgres prints it, bytes in hexadecimal; send the text (convert_from(…, 'UTF8'))"
+	isCopyNull  = `it is \N, as COPY writes NULL; send the JSON of a row that has one`
+	hexGzip     = "it is gzip in hexadecimal; send the bytes of gzip, with the header Content-Encoding: gzip"
+	hexJSON     = "it is hexadecimal; send the JSON itself"
+	noPoint     = "a digit must stand behind a number's point; write 5.0 or 5"
+	noExponent  = "a digit must stand behind a number's e; " + useEncoder
+	digitsAlone = "a number holds digits alone, and neither _ nor a unit or type behind it (1n, 10ms); leave it out"
+	commaAlone  = "a comma stands there with nothing before it; leave it out"
+	htmlEscaped = "the text is escaped for HTML (&quot;), as htmlspecialchars does it; send what json_encode returns"
+	rubyHash    = "a name stands behind its colon, as in a hash of Ruby's; send what to_json returns"
+	quoteInside = `a text ends before it: a quote inside of a text is written \": ` + useEncoder
 	isSequence  = "it is a JSON text sequence (RFC 7464); leave the record separators (0x1e) out, and send application/x-ndjson"
 )
 
@@ -86,13 +100,18 @@ func notJSON() []Case {
 		of("a comma behind the last member", `{"a":1,}`, 7, lastComma),
 		of("a comma behind the last record", `[{},]`, 4, lastComma),
 		of("no comma between two records", `[{} {}]`, 4, missing),
-		of("no colon", `{"a" 1}`, 5, notThere),
+		of("no colon", `{"timestamp" 1}`, 13, missing),
+		of("no colon before a word", `{"a" true}`, 5, missing),
+		of("no comma between two numbers", `[1 -2]`, 3, missing),
 		of("no value", `{"timestamp":,"a":1}`, 13, noValue),
 		of("no value at the end", `{"timestamp": }`, 14, noValue),
 		of("a variable of the shell", `{"timestamp":$(date +%s)}`, 13, "a shell's variable stands there unexpanded: single quotes keep it so; "+useEncoder),
 		of("the wrong bracket", `{"a":[1}`, 7, notThere),
 		of("something behind the object", `{} x`, 3, something),
-		of("something behind the array", `[{}]]`, 4, something),
+		of("a bracket too many", `[{}]]`, 4, "a ] too many stands behind the JSON; leave it out"),
+		of("a brace too many", `{}}`, 2, "a } too many stands behind the JSON; leave it out"),
+		of("a semicolon behind the object", "{};\n", 2, "a ; too many stands behind the JSON; leave it out"),
+		of("the end of a file of DOS", "{}\r\n\x1a", 4, "a control character (0x1a) stands behind the JSON; leave it out"),
 		of("lines without their Content-Type", "{}\n{}", 3, severals),
 		of("arrays behind each other", "[]\n[]", 3, severals),
 		of("a comma behind the object", "{},{}", 2, "a comma stands behind the object; put several into an array, or send them as application/x-ndjson, an object a line"),
@@ -107,7 +126,26 @@ func notJSON() []Case {
 		of("quotes of a shell", `'{"a":1}'`, 0, "the JSON stands in single quotes; leave them out"),
 		of("words", "hello world", 0, notBegun),
 		of("YAML", "project: shop\n", 0, notBegun),
-		of("a line of a log", "2026-11-28 05:18:24 UTC LOG:  duration: 1 ms", 4, something),
+		of("a line of a log", "2026-11-28 05:18:24 UTC LOG:  duration: 1 ms", 4, notBegun),
+		of("a line of PHP's log", "[28-Nov-2026 05:18:24 UTC] PHP Warning:  Undefined variable $a", 3, isLog),
+		of("a line of Monolog's log", "[2026-11-28T05:18:24+00:00] app.INFO: {}", 5, isLog),
+		of("a chunk's length", "5\r\nhello", 3, notBegun),
+		of("a word and more", "null {}", 5, notBegun),
+		of("gzip in hexadecimal", "1f8b0800000000000003", 1, hexGzip),
+		of("zstd in hexadecimal", "28b52ffd", 2, "it is zstd in hexadecimal; send the bytes of zstd, with the header Content-Encoding: zstd"),
+		of("JSON in hexadecimal", "7b2270", 1, hexJSON),
+		of("a bytea of Postgres", `\x7b2270726f6a656374`, 0, isBytea),
+		of("NULL of COPY", "\\N\n", 0, isCopyNull),
+		of("NULL of COPY in a row", "\\N\tshop", 0, isCopyNull),
+		of("var_export of a class that begins with N", `\Namespace\A::__set_state(array())`, 0, isPrinted),
+		of("a date", `{"timestamp":2026-11-28}`, 17, isDate),
+		of("a time", `{"timestamp":2026-11-28T06:00:00Z}`, 17, isDate),
+		of("a time behind a blank", `{"timestamp": 2026-11-28 06:00:00}`, 18, isDate),
+		of("a date with slashes", `{"timestamp":2026/11/28}`, 17, isDate),
+		of("a date with points", `{"timestamp":28.11.2026}`, 18, isDate),
+		of("a time without dashes", `{"timestamp":20261128T060000Z}`, 21, isDate),
+		of("the time zero", `{"timestamp":0001-01-01T00:00:00Z}`, 14, isDate),
+		of("a time of day", `{"timestamp":06:00:00}`, 14, isDate),
 		of("a name without quotes", `{a:1}`, 1, noName),
 		of("a text without quotes", `{"a":shop}`, 5, noWord),
 		of("a comment", `{/* */}`, 1, noComments),
@@ -142,8 +180,20 @@ func notJSON() []Case {
 		of("a zero in front", `{"a":01}`, 6, badNumber),
 		of("a plus in front", `{"a":+1}`, 5, badNumber),
 		of("no digit before the point", `{"a":.5}`, 5, badNumber),
-		of("no digit behind the point", `{"a":1.}`, 7, notThere),
-		of("no digit in the exponent", `{"a":1e}`, 7, notThere),
+		of("no digit behind the point", `{"a":5.}`, 7, noPoint),
+		of("no digit between point and exponent", `{"a":1.e5}`, 7, noPoint),
+		of("no digit in the exponent", `{"a":1e}`, 7, noExponent),
+		of("no digit behind the exponent's sign", `{"a":1e+}`, 8, noExponent),
+		of("digits in groups", `{"a":1_000}`, 6, digitsAlone),
+		of("a BigInt of JavaScript", `{"a":1n}`, 6, digitsAlone),
+		of("a unit", `{"a":17.8ms}`, 9, digitsAlone),
+		of("an address", `{"a":10.0.0.1}`, 9, badNumber),
+		of("two commas", `{"a":1,,"b":2}`, 7, commaAlone),
+		of("two commas between records", `[{},,{}]`, 4, commaAlone),
+		of("a comma in front", `[,{}]`, 1, commaAlone),
+		of("HTML's quotes", `{&quot;a&quot;:1}`, 1, htmlEscaped),
+		of("a hash of Ruby", `{:a=>1}`, 1, rubyHash),
+		of("a quote in a text", `{"a":"say "hello""}`, 11, quoteInside),
 		of("a hexadecimal number", `{"a":0x10}`, 6, badNumber),
 		of("a decimal comma", `{"a":12,5}`, 8, "a name in double quotes must stand there; a number's decimal point is a point, whatever the locale says"),
 		of("a tab in a string", "{\"a\":\"\t\"}", 6, rawLineEnd),
@@ -151,7 +201,8 @@ func notJSON() []Case {
 		of("a NUL in a string", "{\"a\":\"\x00\"}", 6, control),
 		of("an unknown escape", `{"a":"\x41"}`, 7, backslash),
 		of("a class of PHP", `{"a":"Shop\Catalog"}`, 11, backslash),
-		of("an escape that ends early", `{"a":"\u12"}`, 10, missing),
+		of("an escape that ends early", `{"a":"\u12"}`, 10, shortEscape),
+		of("an escape with braces", `{"a":"\u{1f600}"}`, 8, shortEscape),
 		of("Latin-1", "{\"a\":\"caf\xe9\"}", 9, notUTF8),
 		of("half a character", "{\"a\":\"\xc3\"}", 6, notUTF8),
 		of("a slash in two bytes", "{\"a\":\"\xc0\xaf\"}", 6, notUTF8),

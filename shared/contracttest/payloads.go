@@ -46,12 +46,12 @@ func payloads(t testing.TB) []Case {
 	file := func(name, route string, records int) Case {
 		return Case{Name: name, Route: route, Body: read(name), Status: 200, Answer: accepted(records)}
 	}
-	batch := func(name, route, missing string, records int) Case {
+	batch := func(name, route, missing, remedy string, records int) Case {
 		body := read("batch.ndjson")
 		var others []string
 		for i, line := range strings.Split(strings.TrimSpace(body), "\n") {
 			if !strings.Contains(line, `"`+missing+`":`) {
-				others = append(others, rejected(i, missing, "is required"))
+				others = append(others, rejected(i, missing, "is required; "+remedy))
 			}
 		}
 		return Case{Name: name, Route: route, Header: ndjson, Body: body, Status: 200, Answer: stored(records, 0, others...)}
@@ -63,8 +63,8 @@ func payloads(t testing.TB) []Case {
 		file("php-excimer-collapsed.json", phpRoute, 1),
 		file("postgres-auto-explain.json", postgresRoute, 12),
 		file("postgres-pg-stat-statements.json", postgresRoute, 15),
-		batch("batch.ndjson for PHP", phpRoute, "request_uri", 6),
-		batch("batch.ndjson for Postgres", postgresRoute, "query", 34),
+		batch("batch.ndjson for PHP", phpRoute, "request_uri", "it has query: send it to /ingest/postgres", 6),
+		batch("batch.ndjson for Postgres", postgresRoute, "query", "it has request_uri: send it to /ingest/php", 34),
 	}
 }
 

@@ -26,8 +26,8 @@ func routes() []Case {
 		{Name: "a PHP record", Route: "POST /ingest/php", Body: php(), Status: 200, Answer: accepted(1), Returns: asJSON},
 		{Name: "a Postgres record", Route: "POST /ingest/postgres", Body: postgres(), Status: 200, Answer: accepted(1), Returns: asJSON},
 		{Name: "a query string changes nothing", Route: "POST /ingest/php" + query, Body: php(), Status: 200, Answer: accepted(1)},
-		{Name: "a PHP record for Postgres", Route: "POST /ingest/postgres", Body: php(), Status: 400, Answer: invalid("query", "is required")},
-		{Name: "a Postgres record for PHP", Route: "POST /ingest/php", Body: postgres(), Status: 400, Answer: invalid("request_uri", "is required")},
+		{Name: "a PHP record for Postgres", Route: "POST /ingest/postgres", Body: php(), Status: 400, Answer: invalid("query", "is required; it has request_uri: send it to /ingest/php")},
+		{Name: "a Postgres record for PHP", Route: "POST /ingest/php", Body: postgres(), Status: 400, Answer: invalid("request_uri", "is required; it has query: send it to /ingest/postgres")},
 
 		{Name: "health", Route: "GET /health", Header: noKey, Status: 200, Returns: asText},
 		{Name: "health, HEAD", Route: "HEAD /health", Header: noKey, Status: 200, Returns: asText},

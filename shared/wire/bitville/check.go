@@ -31,6 +31,10 @@ func (c *checker) record(f *fields) record.Record {
 		c.fail("", "%s", f.problem)
 		return record.Record{}
 	}
+	if f.isEnvelope(c.source.NameField, envelopeLevels) {
+		c.fail("", "is no record, but records stand in it; send their array alone (PHP: array_values makes one of an array with gaps), or one record alone")
+		return record.Record{}
+	}
 	if f.size > record.MaxBytes {
 		c.fail("", "is %d bytes long; a record holds at most %d: leave out part of profiling_data", f.size, record.MaxBytes)
 	}
@@ -98,7 +102,11 @@ func (c *checker) raw(f *fields, field int, path, want, missing string) []byte {
 
 // text returns a required string field. What cannot be used is told.
 func (c *checker) text(f *fields, field int, path string) string {
-	v := c.raw(f, field, path, `"`, "is required")
+	missing := "is required"
+	if field == fieldName {
+		missing += f.otherAgent()
+	}
+	v := c.raw(f, field, path, `"`, missing)
 	if v == nil {
 		return ""
 	}

@@ -91,6 +91,40 @@ func (f *fields) add(m member, nameField string) {
 	}
 }
 
+// envelopeLevels is how deep records are looked for in what is none: {"data":{"records":[…]}} has two levels.
+const envelopeLevels = 2
+
+// isEnvelope tells whether no field of the contract is there, but an object or an array that begins with one has some, at
+// most so many levels down.
+func (f *fields) isEnvelope(nameField string, levels int) bool {
+	if levels == 0 || f.hasAny() {
+		return false
+	}
+	for _, m := range f.other {
+		at := 0
+		if m.value[0] == '[' {
+			at = skipSpace(m.value, 1)
+		}
+		if m.value[at] != '{' {
+			continue
+		}
+		if inner, _, _ := scanFields(m.value, at, nameField); inner.hasAny() || inner.isEnvelope(nameField, levels-1) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasAny tells whether a field of the contract is there.
+func (f *fields) hasAny() bool {
+	for _, v := range f.value {
+		if v != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // contractField tells which field a member's raw name is, contractFields for none of them. Names are
 // compared exactly, after their escapes are decoded.
 func contractField(raw []byte, nameField string) int {

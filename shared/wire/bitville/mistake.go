@@ -2,9 +2,9 @@ package bitville
 
 import (
 	"bytes"
+	"fmt"
+	"regexp"
 	"strings"
-
-	"github.com/bitville/listener/shared/compression"
 )
 
 // What agents send first is often no JSON yet. An offset alone teaches nothing, so a refusal also says what the text looks
@@ -25,36 +25,7 @@ const (
 	emptyBody  = "the body is empty; PHP's json_encode returns false for what it cannot encode (NAN, text that is not UTF-8), and json_last_error_msg() says why"
 	endsEarly  = "the text ends early; send all of it, and count its Content-Length in bytes (strlen, not mb_strlen)"
 	lineEnds   = "the line ends early; NDJSON has a whole object in each line, and one that goes over several is sent as application/json"
-	printed    = "it begins as what PHP prints, not as JSON; send what json_encode returns, without var_export, print_r or serialize"
-	warned     = "it begins with a message of PHP's; switch display_errors off, and send what json_encode returns alone"
-	formed     = "it is a form; send the JSON alone as the body (curl: --data-binary, and neither -F nor --data-urlencode)"
 )
-
-// beginnings are those of texts that are something else than JSON.
-var beginnings = []struct{ prefix, hint string }{
-	{"\xff\xfe", "it is UTF-16 or UTF-32; send UTF-8"},
-	{"\xfe\xff", "it is UTF-16; send UTF-8"},
-	{"{\x00", "it is UTF-16 or UTF-32; send UTF-8"},
-	{"[\x00", "it is UTF-16 or UTF-32; send UTF-8"},
-	{"\x00{", "it is UTF-16; send UTF-8"},
-	{"\x00[", "it is UTF-16; send UTF-8"},
-	{"\x00\x00", "it is binary, perhaps UTF-32; send UTF-8"},
-	{"\x1e", "it is a JSON text sequence (RFC 7464); leave the record separators (0x1e) out, and send application/x-ndjson"},
-	{"<", "it begins as HTML or XML, which is how PHP prints a warning; switch display_errors off, and send what json_encode returns alone"},
-	{"PHP ", warned}, {"Warning: ", warned}, {"Notice: ", warned}, {"Deprecated: ", warned}, {"Fatal error: ", warned}, {"Parse error: ", warned},
-	{"array", printed}, {"Array", printed}, {"(object)", printed}, {"(array)", printed}, {"stdClass", printed}, {`\`, printed},
-	{"object(", printed}, {"a:", printed}, {"O:", printed}, {"s:", printed}, {"i:", printed}, {"d:", printed}, {"b:", printed}, {"N;", printed},
-	{"@", "it is a file's name; curl reads the file after --data-binary @file, not after --data-raw, and in PHP file_get_contents() does"},
-	{"%7B", formed}, {"%7b", formed}, {"%5B", formed}, {"%5b", formed},
-	{"[object ", "it is what JavaScript makes of an object as text; send what JSON.stringify returns"},
-	{"eyJ", "it is base64; send the JSON itself"},
-	{"W3s", "it is base64; send the JSON itself"},
-	{"H4sI", "it is gzip in base64; send the bytes of gzip, with the header Content-Encoding: gzip"},
-	{"KLUv", "it is zstd in base64; send the bytes of zstd, with the header Content-Encoding: zstd"},
-	{"data:", "it is an event stream; send the JSON alone"},
-	{"HTTP/", "it begins with an HTTP header; send the JSON alone"},
-	{"POST ", "it begins with an HTTP header; send the JSON alone"},
-}
 
 // mistake says what a text looks like that stops being JSON at a byte, and what to send in its place.
 func mistake(b []byte, at int, where place, contentType string) string {
@@ -63,12 +34,15 @@ func mistake(b []byte, at int, where place, contentType string) string {
 	switch {
 	case len(rest) == 0:
 		return emptyBody
-	case where == behind:
+	case where == behind && isOpening(b[start]):
 		return mistakeBehind(b, at, contentType)
-	case at-start <= 4:
+	case at-start <= 5 || where == behind:
 		if hint := beginning(rest); hint != "" {
 			return hint
 		}
+	}
+	if where == behind {
+		return notBegun // a number or a word, as a line of a log or a chunk's length begins
 	}
 	if at >= len(b) {
 		if contentType == NDJSON {
@@ -78,42 +52,6 @@ func mistake(b []byte, at int, where place, contentType string) string {
 	}
 	return mistakeInside(b, at, start)
 }
-
-func beginning(b []byte) string {
-	if name := compression.Name(b); name != "" {
-		return compression.Remedy(name)
-	}
-	for _, s := range beginnings {
-		if bytes.HasPrefix(b, []byte(s.prefix)) {
-			return s.hint
-		}
-	}
-	name := 0
-	for name < len(b) && (isLetter(b[name]) || isDigit(b[name]) || strings.IndexByte("_.-[]%", b[name]) >= 0) {
-		name++
-	}
-	switch {
-	case bytes.HasPrefix(b, []byte("--")) && bytes.Contains(bytes.ToLower(b), []byte("content-disposition")):
-		return formed
-	case bytes.Contains(b, []byte("\n---")):
-		return "it begins with a heading, as psql prints it; use psql -At"
-	case name > 0 && name < len(b) && b[name] == '=' && isLetter(b[0]):
-		return formed
-	case name > 0 && name < len(b) && b[name] == '(' && isLetter(b[0]):
-		return "it is a call, as JSONP has it; send the JSON alone"
-	}
-	for i, c := range b {
-		if c < ' ' && c != '\n' && c != '\r' && c != '\t' || c >= 0x80 && i == invalidUTF8(b[:min(len(b), 64)]) {
-			if isOpening(b[0]) {
-				return ""
-			}
-			return "it is binary: compressed (brotli, bare deflate), or MessagePack, or CBOR; send JSON, and compress it with gzip or zstd, with its Content-Encoding"
-		}
-	}
-	return ""
-}
-
-func isOpening(c byte) bool { return c == '{' || c == '[' || c == '"' }
 
 // mistakeBehind is about what follows a value that is complete.
 func mistakeBehind(b []byte, at int, contentType string) string {
@@ -130,6 +68,10 @@ func mistakeBehind(b []byte, at int, contentType string) string {
 		return "several values stand behind each other; send them as application/x-ndjson, an object a line, or in an array"
 	case c == 0x1e:
 		return beginning(b[at:])
+	case c < ' ':
+		return fmt.Sprintf("a control character (0x%02x) stands behind the JSON; leave it out", c)
+	case strings.IndexByte("}];)'`", c) >= 0:
+		return fmt.Sprintf("a %c too many stands behind the JSON; leave it out", c)
 	}
 	return "something stands behind the JSON; send the JSON alone"
 }
@@ -164,6 +106,10 @@ func mistakeInside(b []byte, at, start int) string {
 		return "a no-break space stands there; use a space"
 	case c >= 0x80 && invalidUTF8(b[at:min(len(b), at+4)]) == 0:
 		return "the text is not UTF-8 there, or ends inside of a character; encode it as UTF-8 (PHP: mb_convert_encoding, or the flag JSON_INVALID_UTF8_SUBSTITUTE)"
+	case shortEscape.Match(b[max(start, at-5):at]):
+		return `\u takes four hexadecimal digits; ` + useEncoder
+	case isDate(b, at, start):
+		return "a date stands there, without quotes; send Unix seconds, such as " + now
 	case c == '\'' && at == start:
 		return "the JSON stands in single quotes; leave them out"
 	case c == '\'' && b[at-1] != '\\':
@@ -172,6 +118,16 @@ func mistakeInside(b []byte, at, start int) string {
 		return "a quote stands behind a backslash; encode once, and let the shell's quotes be single ones"
 	case at > 0 && b[at-1] == '\\':
 		return `a backslash stands before what is no escape; a backslash itself is written \\: ` + useEncoder
+	case at > start && b[at-1] == '.':
+		return "a digit must stand behind a number's point; write 5.0 or 5"
+	case at > start+1 && isDigit(b[at-2]) && b[at-1]|0x20 == 'e', at > start+2 && isDigit(b[at-3]) && b[at-2]|0x20 == 'e' && (b[at-1] == '+' || b[at-1] == '-'):
+		return "a digit must stand behind a number's e; " + useEncoder
+	case c == ',' && (last == ',' || last == '[' || last == '{'):
+		return "a comma stands there with nothing before it; leave it out"
+	case c == '&':
+		return "the text is escaped for HTML (&quot;), as htmlspecialchars does it; send what json_encode returns"
+	case c == ':' && last == '{':
+		return "a name stands behind its colon, as in a hash of Ruby's; send what to_json returns"
 	case (c == '}' || c == ']') && last == ',':
 		return "a comma stands before the closing bracket; leave it out"
 	case (c == ',' || c == '}') && last == ':':
@@ -188,7 +144,11 @@ func mistakeInside(b []byte, at, start int) string {
 		return "a number begins with a digit or -, and not with +, a point or more zeros; hexadecimal ones are none of JSON's"
 	case isDigit(c) && last == ',':
 		return "a name in double quotes must stand there; a number's decimal point is a point, whatever the locale says"
-	case (c == '"' || isOpening(c)) && last != '{' && last != ',' && last != '[' && last != ':':
+	case (isLetter(c) || c == '_') && isDigit(b[max(start, at-1)]):
+		return "a number holds digits alone, and neither _ nor a unit or type behind it (1n, 10ms); leave it out"
+	case isLetter(c) && b[max(start, at-1)] == '"':
+		return `a text ends before it: a quote inside of a text is written \": ` + useEncoder
+	case (isDigit(c) || c == '-' || isOpening(c) || isLetter(c) && last == '"') && last != 0 && last != '{' && last != ',' && last != '[' && last != ':':
 		return "a comma or a colon is missing before it"
 	}
 	if !isLetter(c) && c != '_' {
@@ -211,6 +171,21 @@ func mistakeInside(b []byte, at, start int) string {
 		return "a text needs double quotes; " + useEncoder
 	}
 	return unknown(at, start)
+}
+
+// shortEscape is the end of a text that stops inside of the escape of a character.
+var shortEscape = regexp.MustCompile(`\\u[0-9A-Fa-f]{0,3}$`)
+
+// date is a date or a time of day at the beginning of a text.
+var date = regexp.MustCompile(`^([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4}|[0-9]{4}-[0-9]{2}\b|[0-9]{8}T[0-9]|[0-9]{1,2}:[0-9]{2})`)
+
+// isDate tells whether the number that stops at a byte is one of a date's.
+func isDate(b []byte, at, start int) bool {
+	from := at
+	for from > start && at-from < 16 && (isDigit(b[from-1]) || b[from-1] == '.') {
+		from--
+	}
+	return from < at && date.Match(b[from:min(len(b), from+16)])
 }
 
 func unknown(at, start int) string {

@@ -12,11 +12,28 @@ func instead(field int, v []byte) string {
 	case field == fieldPayload:
 		return `; put it into one, such as {"data":…}`
 	case field == fieldDuration && v[0] == '"':
-		return "; leave its quotes out"
+		if end, ok := scanNumber(v, 1); ok && end == len(v)-1 {
+			return "; leave its quotes out"
+		}
+		return "; send a number of milliseconds, or null when they are not known"
 	case field == fieldDuration:
 		return "; send milliseconds, or null when they are not known"
 	case isDigit(v[0]) || v[0] == '-':
 		return "; put it in quotes"
+	}
+	return ""
+}
+
+// otherAgent says where a record belongs that has the name of another kind of agent, in words that follow what is wrong
+// with its own.
+func (f *fields) otherAgent() string {
+	for _, m := range f.other {
+		switch string(m.name) {
+		case `"request_uri"`:
+			return "; it has request_uri: send it to /ingest/php"
+		case `"query"`:
+			return "; it has query: send it to /ingest/postgres"
+		}
 	}
 	return ""
 }

@@ -80,18 +80,20 @@ func manyFields(n int) string {
 // Each row of the record table: what is only just accepted, and what is refused and with which words.
 func TestRules(t *testing.T) {
 	const (
-		str     = "must be a string, not "
-		num     = "must be a number, not "
-		seconds = "; send Unix seconds, such as 1763843023.96: microtime(true) in PHP, time.time() in Python, date +%s in a shell, extract(epoch FROM now()) in Postgres"
-		uuid    = "must be a UUID (d37cc455-87f5-457f-b02d-86776b296414, its dashes may be left out) or a trace id of 32 hexadecimal digits"
-		zeros   = "is all zeros, which stands for no id (the nil UUID of RFC 9562, no W3C trace id either); send the request's own, or make one"
-		ones    = "is all ones, which stands for no id (the max UUID of RFC 9562); send the request's own, or make one"
-		lone    = `holds half of a surrogate pair (\ud800 to \udfff), which is no character; send \ufffd for it`
-		twice   = "stands more than once; send it once"
-		inMilli = "seems to be in milliseconds; send Unix seconds, fractions allowed: divide it by 1,000"
-		ahead   = "is more than an hour ahead of the listener's clock, which says 1763843023; set the sender's clock"
-		tooOld  = "is older than the 168 hours that records are kept; send records sooner, in Unix seconds, and set the sender's clock"
-		around  = "; send it without what stands around it"
+		str      = "must be a string, not "
+		num      = "must be a number, not "
+		seconds  = "; send Unix seconds, such as 1763843023.96: microtime(true) in PHP, time.time() in Python, date +%s in a shell, extract(epoch FROM now()) in Postgres"
+		uuid     = "must be a UUID (d37cc455-87f5-457f-b02d-86776b296414, its dashes may be left out) or a trace id of 32 hexadecimal digits"
+		zeros    = "is all zeros, which stands for no id (the nil UUID of RFC 9562, no W3C trace id either); send the request's own, or make one"
+		ones     = "is all ones, which stands for no id (the max UUID of RFC 9562); send the request's own, or make one"
+		lone     = `holds half of a surrogate pair (\ud800 to \udfff), which is no character; send \ufffd for it`
+		twice    = "stands more than once; send it once"
+		inMilli  = "seems to be in milliseconds; send Unix seconds, fractions allowed: divide it by 1,000"
+		ahead    = "is more than an hour ahead of the listener's clock, which says 1763843023; set the sender's clock"
+		tooOld   = "is older than the 168 hours that records are kept; send records sooner, in Unix seconds, and set the sender's clock"
+		envelope = "is no record, but records stand in it; send their array alone (PHP: array_values makes one of an array with gaps), or one record alone"
+		aNumber  = "must be a number or null, not a string; send a number of milliseconds, or null when they are not known"
+		around   = "; send it without what stands around it"
 	)
 	for _, c := range []struct{ field, value, message string }{
 		{"project", "", "is required"},
@@ -156,6 +158,8 @@ func TestRules(t *testing.T) {
 		{"duration_ms", "1e400", "is too large a number"},
 		{"duration_ms", "-0.001", "must not be negative; measure it with a clock that is not set, such as PHP's hrtime"},
 		{"duration_ms", `"17.8"`, "must be a number or null, not a string; leave its quotes out"},
+		{"duration_ms", `"-1e3"`, "must be a number or null, not a string; leave its quotes out"},
+		{"duration_ms", `"1ms"`, aNumber}, {"duration_ms", `""`, aNumber}, {"duration_ms", `"1,5"`, aNumber}, {"duration_ms", `"-"`, aNumber}, {"duration_ms", `"1."`, aNumber},
 		{"duration_ms", "false", "must be a number or null, not a boolean; send milliseconds, or null when they are not known"},
 
 		{"request_uri", "", "is required"},
@@ -215,6 +219,10 @@ func TestRules(t *testing.T) {
 		{"too long", with("other", text("a", record.MaxBytes)), "", fmt.Sprintf("is %d bytes long; a record holds at most 4194304: leave out part of profiling_data", len(with("other", text("a", record.MaxBytes))))},
 		{"a number", "7", "", "must be a JSON object, not a number; send the record itself"},
 		{"null", "null", "", "must be a JSON object, not null; send the record itself"},
+		{"an array with gaps", object("0", with("", ""), "2", with("", "")), "", envelope},
+		{"an object around an array", object("count", "1", "records", "[ "+with("", "")+"]"), "", envelope},
+		{"an object around a record", object("data", with("", "")), "", envelope},
+		{"two objects around an array", object("data", object("records", "["+with("", "")+"]")), "", envelope},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			batch, err := decoder(php).Decode([]byte(c.body), JSON)
@@ -251,6 +259,13 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		paths = append(paths, d.Path)
 	}
 	require.Equal(t, []string{"project", "correlation_id", "timestamp", "duration_ms", "request_uri", "profiling_data"}, paths)
+
+	// What holds no record either is a record without its fields: a profile alone, say.
+	for _, body := range []string{"{}", `{"main()":{"ct":1,"wt":2}}`, `{"tags":["project"],"list":[],"n":[[{"project":1}]]}`} {
+		batch, err = decoder(php).Decode([]byte(body), JSON)
+		require.NoError(t, err)
+		require.Len(t, batch.Rejected[0].Details, contractFields, body)
+	}
 
 	var deep []string
 	for i := range 40 {
