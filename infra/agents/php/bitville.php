@@ -832,7 +832,7 @@ class PDO extends \PDO
     private bool $isPostgres = false;
     private bool $isShared = false;
     private bool $isRefused = false; // the server lets this role ask for no plans
-    private ?array $error = null;    // of a statement, which the ROLLBACK after it would hide
+    private ?array $error = null;    // errorInfo() of the page's last statement, where one of ours has followed it
 
     public function __construct(string $dsn, ?string $username = null, #[\SensitiveParameter] ?string $password = null, ?array $options = null)
     {
@@ -893,12 +893,16 @@ class PDO extends \PDO
     public function beginTransaction(): bool
     {
         $began = parent::beginTransaction();
-        return $began && $this->wantsPlans() && !$this->ask() ? parent::beginTransaction() : $began;
+        if ($began && $this->wantsPlans()) {
+            $this->error ??= parent::errorInfo(); // to begin does not change it
+            return $this->ask() || parent::beginTransaction();
+        }
+        return $began;
     }
 
     public function errorCode(): ?string
     {
-        return $this->error[0] ?? parent::errorCode();
+        return $this->error === null ? parent::errorCode() : ($this->error[0] ?: null);
     }
 
     public function errorInfo(): array
