@@ -188,151 +188,112 @@ final class Uri
 /** The profiler that is there. Its data is handed on as the extension gives it. */
 final class Profiler
 {
-    private const MAX_SAMPLES = 20_000; // a command may run for days; 200 s at 10 ms
+    private const MAX_SAMPLES = 20_000; // 200 s at 10 ms; a command may run for days
 
     public string $name = 'none';
-    public bool $truncated = false;
+    public bool $isFull = false;
     private ?\ExcimerProfiler $excimer = null;
     private ?\ExcimerLog $log = null;
-    private array $data = [];
+    private array $edges = [];
 
     public function __construct(private Settings $settings) {}
 
     /** Excimer costs next to nothing and runs on each request that may turn out slow; XHProf only on a sampled one. */
-    public function start(bool $sampled): void
+    public function start(bool $isSampled): void
     {
         $wanted = $this->settings->profiler;
-        // Before 1.2.4 a timer that fires while a process ends can crash it: a command would end with 134.
+        // Before 1.2.4 a timer that fires while the process ends can crash it: a command would end with status 134.
         $isSafe = \PHP_SAPI !== 'cli' || \version_compare((string) \phpversion('excimer'), '1.2.4', '>=');
-        if (($wanted === 'excimer' || $wanted === 'auto' && $isSafe) && \class_exists(\ExcimerProfiler::class, false)) {
-            if ($sampled || $this->settings->slowMs >= 0) {
+        if (\class_exists(\ExcimerProfiler::class, false) && ($wanted === 'excimer' || $wanted === 'auto' && $isSafe)) {
+            if ($isSampled || $this->settings->slowMs >= 0) {
                 $this->startExcimer();
             }
-        } elseif ($wanted === 'xhprof' && $sampled) {
+        } elseif ($wanted === 'xhprof' && $isSampled && \function_exists('tideways_xhprof_enable')) {
             // Wall time, and no built-in functions: tideways counts each twice on PHP 8.
-            if (\function_exists('tideways_xhprof_enable')) {
-                \tideways_xhprof_enable(\TIDEWAYS_XHPROF_FLAGS_NO_BUILTINS);
-                $this->name = 'tideways_xhprof';
-            } elseif (\function_exists('xhprof_enable')) {
-                \xhprof_enable(\XHPROF_FLAGS_NO_BUILTINS);
-                $this->name = 'xhprof';
-            }
+            \tideways_xhprof_enable(\TIDEWAYS_XHPROF_FLAGS_NO_BUILTINS);
+            $this->name = 'tideways_xhprof';
+        } elseif ($wanted === 'xhprof' && $isSampled && \function_exists('xhprof_enable')) {
+            \xhprof_enable(\XHPROF_FLAGS_NO_BUILTINS);
+            $this->name = 'xhprof';
         }
     }
 
     private function startExcimer(): void
     {
-        $excimer = new \ExcimerProfiler();
-        $excimer->setEventType(\EXCIMER_REAL); // wall time, so that waiting for the database counts
-        $excimer->setPeriod($this->settings->profilerPeriodMs / 1000);
-        $excimer->setFlushCallback(function (\ExcimerLog $log): void {
-            $this->log ??= $log; // also called by stop()
+        $this->excimer = new \ExcimerProfiler();
+        $this->excimer->setEventType(\EXCIMER_REAL); // wall time, so that waiting for the database counts
+        $this->excimer->setPeriod($this->settings->profilerPeriodMs / 1000);
+        $this->excimer->setFlushCallback(function (\ExcimerLog $log): void { // when it is full, and by stop()
+            $this->log ??= $log;
             if (\count($log) >= self::MAX_SAMPLES) {
-                $this->truncated = true;
-                $this->excimer?->stop();
+                $this->isFull = true;
+                $this->excimer->stop();
             }
         }, self::MAX_SAMPLES);
-        $excimer->start();
-        $this->excimer = $excimer;
+        $this->excimer->start();
         $this->name = 'excimer';
     }
 
     public function stop(): void
     {
         $this->excimer?->stop();
-        $this->data = match ($this->name) {
+        $this->edges = match ($this->name) { // null when the page has ended it itself
             'tideways_xhprof' => \tideways_xhprof_disable(),
             'xhprof' => \xhprof_disable(),
             default => null,
-        } ?? []; // null when the page has ended it itself
+        } ?? [];
     }
 
-    /** What was measured, or about $share of it when it was too much: what took longest stays. */
-    public function data(float $share = 1): array
+    /** What was measured; or about $share of it, what took longest, when it was too much. */
+    public function data(float $share): array
     {
-        if ($this->excimer === null) {
-            return self::edges($this->data, $share);
+        $log = $this->excimer ? $this->log ?? $this->excimer->getLog() : null;
+        if ($share >= 1 && $log && \method_exists($log, 'getSpeedscopeData')) { // since Excimer 1.1
+            return $log->getSpeedscopeData();
         }
-        $log = $this->log ?? $this->excimer->getLog();
-        return \method_exists($log, 'getSpeedscopeData') // since Excimer 1.1
-            ? self::speedscope($log->getSpeedscopeData(), $share)
-            : ['collapsed' => self::collapsed($log->formatCollapsed(), $share), 'period_ms' => $this->settings->profilerPeriodMs];
-    }
-
-    private static function edges(array $edges, float $share): array
-    {
-        if ($share < 1) {
-            \uasort($edges, static fn (array $a, array $b): int => ($b['wt'] ?? 0) <=> ($a['wt'] ?? 0));
-            $edges = \array_slice($edges, 0, (int) (\count($edges) * $share), true);
-        }
-        return $edges;
-    }
-
-    private static function collapsed(string $stacks, float $share): string
-    {
-        if ($share < 1) {
-            $lines = \explode("\n", \trim($stacks));
-            \usort($lines, static fn (string $a, string $b): int => (int) \strrchr($b, ' ') <=> (int) \strrchr($a, ' '));
-            $stacks = \implode("\n", \array_slice($lines, 0, (int) (\count($lines) * $share))) . "\n";
-        }
-        return $stacks;
-    }
-
-    /** Keeps one sample of several, with the time of all of them, and the frames that those need. */
-    private static function speedscope(array $data, float $share): array
-    {
-        if ($share >= 1) {
-            return $data;
-        }
-        $step = (int) \ceil(1 / $share);
-        $kept = $frames = [];
-        foreach ($data['profiles'] as &$profile) {
-            $samples = $weights = [];
-            foreach ($profile['samples'] as $i => $stack) {
-                $at = \intdiv($i, $step);
-                $weights[$at] = ($weights[$at] ?? 0) + $profile['weights'][$i];
-                $samples[$at] ??= \array_map(static function (int $frame) use (&$kept): int {
-                    return $kept[$frame] ??= \count($kept);
-                }, $stack);
+        if ($log) {
+            $stacks = [];
+            foreach (\explode("\n", \trim($log->formatCollapsed())) as $line) {
+                $stacks[$line] = (int) \strrchr($line, ' ');
             }
-            [$profile['samples'], $profile['weights']] = [$samples, $weights];
+            return ['collapsed' => \implode("\n", \array_keys(self::largest($stacks, $share))) . "\n", 'period_ms' => $this->settings->profilerPeriodMs];
         }
-        unset($profile);
-        foreach ($kept as $frame => $_) {
-            $frames[] = $data['shared']['frames'][$frame];
+        $times = \array_map(static fn (mixed $edge): float => $edge['wt'] ?? 0, $this->edges);
+        return \array_intersect_key($this->edges, self::largest($times, $share));
+    }
+
+    private static function largest(array $numbers, float $share): array
+    {
+        if ($share < 1) {
+            \arsort($numbers);
         }
-        $data['shared']['frames'] = $frames;
-        return $data;
+        return \array_slice($numbers, 0, (int) \ceil(\count($numbers) * $share), true);
     }
 }
 
-/** Makes a record small enough for the way that it goes. */
+/** Makes JSON of a record, small enough for the way that it goes. */
 final class Encoder
 {
     private const MAX_JSON = (4 << 20) - 1024; // the listener takes 4 MiB a record
     private const FLAGS = \JSON_UNESCAPED_SLASHES | \JSON_UNESCAPED_UNICODE | \JSON_INVALID_UTF8_SUBSTITUTE | \JSON_PARTIAL_OUTPUT_ON_ERROR;
 
-    /** @return ?string JSON, or gzip of it where PHP has that; null when not even the smallest record fits */
-    public static function encode(array $record, Profiler $profiler, string $end, int $limit): ?string
+    /** JSON, or gzip of it where PHP has that. What is too much is cut: the profile, then what attribute() has added. */
+    public static function encode(array $record, Profiler $profiler, int $limit, string $end = ''): string
     {
-        for ($share = 1.0;;) {
+        $share = 1.0;
+        do {
             $record['profiling_data'] = ($share > 0 ? $profiler->data($share) : []) ?: new \stdClass();
             $json = \json_encode($record, self::FLAGS) . $end;
-            $body = \function_exists('gzencode') ? \gzencode($json, 1) : $json; // level 1: a third of the time of 6
+            $body = \function_exists('gzencode') ? \gzencode($json, 1) : $json; // level 6 takes three times as long
             $over = \max(\strlen($json) / self::MAX_JSON, \strlen($body) / $limit);
             if ($over <= 1) {
                 return $body;
             }
-            if ($share <= 0) {
-                return null;
-            }
-            $record['truncated'] = true;
-            $share *= 0.8 / $over;
-            if ($share < 0.001) { // it is the attributes that are too much: they go too
-                $share = 0;
-                $record = \array_intersect_key($record, \array_flip(Agent::FIELDS));
-            }
-        }
+            $isLast = $share <= 0;
+            $share = $share * 0.8 / $over > 0.001 ? $share * 0.8 / $over : 0;
+            $record = ['truncated' => true] + ($share > 0 ? $record : \array_intersect_key($record, \array_flip(Agent::FIELDS)));
+        } while (!$isLast);
+        throw new \RuntimeException('a record is too long and was not sent');
     }
 
     public static function isGzip(string $body): bool
@@ -341,19 +302,18 @@ final class Encoder
     }
 }
 
-/** Where records go. A way that fails throws. */
+/** A way for records. One that fails throws. */
 abstract class Sender
 {
     public function __construct(protected Settings $settings, protected string $to) {}
 
-    public static function for(Settings $settings): ?self
+    public static function for(Settings $settings): self
     {
-        [$scheme, $to] = \explode('://', $settings->url, 2) + [1 => ''];
-        return match (\strtolower($scheme)) {
-            'udp' => new Udp($settings, $to),
-            'file' => new Spool($settings, $to),
-            'https' => new Https($settings, $to),
-            default => null,
+        [$scheme, $to] = \explode('://', $settings->url, 2);
+        return match ($scheme) {
+            'udp' => new Udp($settings, \rtrim($to, '/')),
+            'file' => new Spool($settings, \rtrim(\rawurldecode($to), '/')),
+            'https' => new Https($settings, \rtrim($to, '/')),
         };
     }
 
@@ -373,14 +333,11 @@ final class Udp extends Sender
     public function send(array $record, Profiler $profiler): void
     {
         $line = "bv1 php {$this->settings->project} " . \time() . ' ';
-        $body = Encoder::encode($record, $profiler, '', self::MAX - \strlen($line) - 65);
-        if ($body === null) {
-            throw new \RuntimeException('a record is too long for a datagram and was not sent');
-        }
+        $body = Encoder::encode($record, $profiler, self::MAX - \strlen($line) - 65);
         $datagram = $line . \hash_hmac('sha256', $line . $body, $this->settings->apiKey) . "\n" . $body;
-        $socket = \stream_socket_client('udp://' . \rtrim($this->to, '/'), $code, $message, 0.1);
+        $socket = \stream_socket_client('udp://' . $this->to, $code, $message, 0.1);
         if ($socket === false) {
-            throw new \RuntimeException($message);
+            throw new \RuntimeException("$this->to: $message");
         }
         \stream_set_blocking($socket, false);
         \fwrite($socket, $datagram);
@@ -392,20 +349,16 @@ final class Spool extends Sender
 {
     public function send(array $record, Profiler $profiler): void
     {
-        $body = Encoder::encode($record, $profiler, "\n", \PHP_INT_MAX);
-        if ($body === null) {
-            throw new \RuntimeException('a record is too long and was not sent');
-        }
+        $body = Encoder::encode($record, $profiler, \PHP_INT_MAX, "\n");
         $name = \sprintf('%.6F-%s.php.ndjson', \microtime(true), \bin2hex(\random_bytes(4))) . (Encoder::isGzip($body) ? '.gz' : '');
-        $folder = \rtrim(\rawurldecode($this->to), '/');
+        $hidden = "$this->to/.$name";
         try {
-            if (\file_put_contents("$folder/.$name", $body) !== \strlen($body) || !\chmod("$folder/.$name", 0660)
-                || !\rename("$folder/.$name", "$folder/$name")) {
-                throw new \RuntimeException("$folder: cannot write a record");
+            if (\file_put_contents($hidden, $body) !== \strlen($body) || !\chmod($hidden, 0660) || !\rename($hidden, "$this->to/$name")) {
+                throw new \RuntimeException("$this->to: cannot write a record");
             }
         } finally {
-            if (\is_file("$folder/.$name")) { // not renamed: a disk may be full
-                \unlink("$folder/.$name");
+            if (\is_file($hidden)) { // the disk may be full
+                \unlink($hidden);
             }
         }
     }
@@ -421,7 +374,7 @@ final class Https extends Sender
 
     public function __construct(Settings $settings, string $to)
     {
-        parent::__construct($settings, \rtrim($to, '/'));
+        parent::__construct($settings, $to);
         $host = \explode('/', $to, 2)[0];
         $this->address = $host . (\preg_match('/:\d+$/D', $host) ? '' : ':443');
         $this->breaker = new Breaker($settings->url, $settings->breakerS);
@@ -434,10 +387,7 @@ final class Https extends Sender
 
     public function send(array $record, Profiler $profiler): void
     {
-        $body = Encoder::encode($record, $profiler, '', self::MAX);
-        if ($body === null) {
-            throw new \RuntimeException('a record is too long and was not sent');
-        }
+        $body = Encoder::encode($record, $profiler, self::MAX);
         [$host, $path] = \explode('/', $this->to, 2) + [1 => ''];
         $request = "POST /$path" . ($path === '' ? '' : '/') . "ingest/php HTTP/1.1\r\nHost: $host\r\n"
             . "Authorization: Bearer {$this->settings->apiKey}\r\nContent-Type: application/json\r\n"
@@ -735,7 +685,7 @@ final class Agent
         if ($this->sampled === null || $this->process !== \getmypid()) { // a fork ends too, and is no request
             return;
         }
-        $sender = self::quietly(fn (): ?Sender => Sender::for($this->settings));
+        $sender = self::quietly(fn (): Sender => Sender::for($this->settings));
         if (!$sender || !self::quietly($sender->isReady(...), false)) {
             return;
         }
@@ -778,7 +728,7 @@ final class Agent
             'sampled' => $this->sampled,
             'queries' => $this->queries,
             'db_ms' => \round($this->dbMs, 3),
-            'truncated' => !$fits || $this->profiler->truncated ? true : null,
+            'truncated' => !$fits || $this->profiler->isFull ? true : null,
         ], static fn (mixed $value): bool => $value !== null) + $this->attributes;
     }
 
@@ -983,40 +933,22 @@ class Statement extends \PDOStatement
 }
 
 /** The request's id, a dashed UUID. */
-function id(): string
-{
-    return Agent::current()->id->uuid;
-}
+function id(): string { return Agent::current()->id->uuid; }
 
-/** W3C's header for a call of another service. */
-function traceparent(): string
-{
-    return Agent::current()->traceparent();
-}
+/** W3C's header for the call of another service. */
+function traceparent(): string { return Agent::current()->traceparent(); }
 
 /** Whether this request was chosen when it began. */
-function sampled(): bool
-{
-    return Agent::current()->sampled();
-}
+function sampled(): bool { return Agent::current()->sampled(); }
 
-/** The pattern behind the URL, /product/{id}, as the framework knows it. */
-function route(string $route): void
-{
-    Agent::current()->route = $route;
-}
+/** The pattern behind the URL, as the framework knows it: /product/{id}. */
+function route(string $route): void { Agent::current()->route = $route; }
 
 /** A field of the request's record. */
-function attribute(string $name, mixed $value): void
-{
-    Agent::current()->attribute($name, $value);
-}
+function attribute(string $name, mixed $value): void { Agent::current()->attribute($name, $value); }
 
 /** The statement with the request's id in front. */
-function comment(string $sql): string
-{
-    return Agent::current()->comment($sql);
-}
+function comment(string $sql): string { return Agent::current()->comment($sql); }
 
 Agent::start();
 
