@@ -31,7 +31,7 @@ func requireTools(t testing.TB) {
 
 func missing(t testing.TB, what string) {
 	t.Helper()
-	message := "needs PHP, nginx, PgBouncer and PostgreSQL 15, run: sudo bash testdata/agents/install.sh (" + what + ")"
+	message := "needs PHP, nginx, PgBouncer and PostgreSQL 15, run: sudo bash testdata/tools/install.sh php phpsite postgres (" + what + ")"
 	if os.Getenv("CI") == "true" {
 		t.Fatal(message)
 	}
