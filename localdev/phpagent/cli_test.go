@@ -172,8 +172,8 @@ func TestURI(t *testing.T) {
 		})
 	}
 	t.Run("arguments of a command", func(t *testing.T) {
-		s := script{args: []string{"import:orders", "bob", "--limit=20", "--force", "-v", "--pw", "hunter2", "-phunter2=1"}}
-		require.Equal(t, "page.php import:orders ? --limit= --force -v --pw ? -phunter2=", s.one(t, "")["request_uri"])
+		s := script{args: []string{"import:orders", "bob", "--limit=20", "--force", "-v", "--pw", "hunter2", "-phunter2=1", "-phunter2", "---x"}}
+		require.Equal(t, "page.php import:orders ? --limit= --force -v --pw ? -p= -p ?", s.one(t, "")["request_uri"])
 	})
 	t.Run("longer than the listener takes", func(t *testing.T) {
 		r := script{env: map[string]string{"REQUEST_METHOD": "GET", "REQUEST_URI": "/" + strings.Repeat("\xff/", 5000)}}.one(t, "")

@@ -37,6 +37,7 @@ func TestEndOfPage(t *testing.T) {
 		{"a page that has sent its headers", `echo str_repeat(' ', 10); flush(); echo 'page';`, "page", false},
 		{"a fork", `if (($pid = pcntl_fork()) === 0) exit; pcntl_wait($pid); echo 'page';`, "page", false},
 		{"no output", ``, "", false},
+		{"its own memory limit", `ini_set('memory_limit', '77M'); class A { static $a; function __destruct() { echo ini_get('memory_limit'); } } A::$a = new A();`, "77M", false},
 		{"killed", `echo 'page'; posix_kill(getmypid(), 9);`, "page", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -95,6 +96,8 @@ func TestCrippledPHP(t *testing.T) {
 		{"a host that is not there", script{env: map[string]string{"BITVILLE_URL": "https://nowhere.invalid"}}, "sampled 36", false},
 		{"a certificate file that is not there", script{env: map[string]string{"BITVILLE_URL": "https://127.0.0.1:9", "BITVILLE_CA_PATH": "/nowhere.pem"}}, "sampled 36", false},
 		{"nobody listens", script{env: map[string]string{"BITVILLE_URL": "udp://127.0.0.1:9"}}, "sampled 36", false},
+		{"a profiler that fails to start", script{code: `eval('class ExcimerProfiler { function setEventType($x) { throw new Error("no"); } } class ExcimerLog {} const EXCIMER_REAL = 0;'); include '` + mustAbs(t, agent) + `';`,
+			bare: true, ini: []string{"auto_prepend_file="}, env: map[string]string{"BITVILLE_PROFILER": "excimer"}}, "not 36", false},
 		{"a URL that is none", script{env: map[string]string{"BITVILLE_URL": "gopher://x"}}, "sampled 36", false},
 		{"no openssl", script{bare: true, ini: []string{"disable_functions=stream_socket_enable_crypto,openssl_get_cert_locations"}, env: map[string]string{"BITVILLE_URL": "https://127.0.0.1:9", "BITVILLE_CA_PATH": "/x"}}, "sampled 36", false},
 		{"a profiler that is not there", script{bare: true, env: map[string]string{"BITVILLE_PROFILER": "xhprof"}}, "sampled 36", true},
@@ -141,4 +144,32 @@ func TestTooMuch(t *testing.T) {
 		require.Less(t, len(edges), 80_000)
 		require.Contains(t, edges, "slow==>usleep", "what took longest stays")
 	})
+}
+
+// speedscope stands in for Excimer 1.1 and later, which Debian 12 does not have: a class with the methods that the agent
+// calls, and 3,000 stacks of its own.
+const speedscope = `
+	const EXCIMER_REAL = 0;
+	class ExcimerLog implements Countable {
+		function count(): int { return 3000; }
+		function getSpeedscopeData() { return ['profiles' => [['samples' => [[0]], 'weights' => [1]]], 'shared' => ['frames' => [['name' => str_repeat('x', BIG)]]]]; }
+		function formatCollapsed() { $s = ''; for ($i = 1; $i <= 3000; $i++) $s .= "main;f$i " . $i . "\n"; return $s; }
+	}
+	class ExcimerProfiler { private $c; function setEventType($t) {} function setPeriod($p) {} function setFlushCallback($c, $n) { $this->c = $c; } function start() {}
+		function stop() { if ($c = $this->c) { $this->c = null; $c(new ExcimerLog()); } } function getLog() { return new ExcimerLog(); } }`
+
+func TestSpeedscope(t *testing.T) {
+	requireTools(t)
+	s := script{bare: true, ini: []string{"auto_prepend_file="}, env: map[string]string{"BITVILLE_PROFILER": "excimer"}}
+	s.code = "namespace { const BIG = 10; " + speedscope + " include '" + mustAbs(t, agent) + "'; }"
+	r := s.one(t, "")
+	require.Contains(t, r["profiling_data"], "shared")
+	require.NotContains(t, r, "truncated")
+
+	s.code = "namespace { const BIG = 5_000_000; " + speedscope + " include '" + mustAbs(t, agent) + "'; }"
+	r = s.one(t, "")
+	require.Equal(t, true, r["truncated"])
+	lines := strings.Split(strings.TrimSpace(r["profiling_data"].(map[string]any)["collapsed"].(string)), "\n")
+	require.Less(t, len(lines), 3000)
+	require.Equal(t, "main;f3000 3000", lines[0], "what took longest stays")
 }

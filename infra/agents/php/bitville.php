@@ -160,7 +160,8 @@ final class Uri
         $words = [\basename((string) \array_shift($argv)) ?: 'php'];
         foreach ($argv as $i => $word) {
             [$name, $value] = \explode('=', (string) $word, 2) + [1 => null];
-            $isOption = \str_starts_with($name, '-') && ($value !== null || \preg_match('/^--?[a-z][\w-]*$/Di', $name));
+            $name = \preg_replace('/^(-[^-]).+/s', '$1', $name); // -phunter2 is -p
+            $isOption = \preg_match('/^--?[a-z][\w-]*$/Di', $name);
             $isCommand = $i === 0 && \preg_match('/^[a-z][\w:.-]*$/Di', $name) && !self::looksSecret($name);
             $words[] = match (true) {
                 self::keeps(\ltrim($name, '-'), $keep) => $word,
@@ -298,7 +299,7 @@ final class Encoder
 
     public static function isGzip(string $body): bool
     {
-        return \str_starts_with($body, "\x1f\x8b");
+        return $body[0] === "\x1f"; // and not {
     }
 }
 
@@ -590,6 +591,7 @@ final class Agent
         $isGuarded = \function_exists('set_error_handler') && \function_exists('restore_error_handler');
         if (!$isGuarded || !self::quietly($agent->begin(...), false)) {
             $agent->settings->enabled = false;
+            $agent->sampled = $agent->last = null;
         }
     }
 
@@ -662,7 +664,7 @@ final class Agent
         self::quietly(function () use ($times): void {
             if ($times > 0) {
                 \register_shutdown_function([$this, 'shutDown'], $times - 1);
-            } else {
+            } elseif ($this->settings->enabled) {
                 // Anew, because PHP calls no destructor of an object that was there at a fatal error.
                 $this->last = new AtEnd($this);
             }
@@ -677,15 +679,15 @@ final class Agent
     public function finish(): void
     {
         $this->last = null;
+        if ($this->process !== \getmypid()) { // a fork ends too, and is no request
+            return;
+        }
         $ms = (\microtime(true) - $this->startedAt) * 1000;
         self::quietly($this->profiler->stop(...));
         if ($this->sampled === null && $this->settings->slowMs >= 0 && $ms >= $this->settings->slowMs) {
             $this->sampled = 'slow';
         }
-        if ($this->sampled === null || $this->process !== \getmypid()) { // a fork ends too, and is no request
-            return;
-        }
-        $sender = self::quietly(fn (): Sender => Sender::for($this->settings));
+        $sender = $this->sampled === null ? null : self::quietly(fn (): Sender => Sender::for($this->settings));
         if (!$sender || !self::quietly($sender->isReady(...), false)) {
             return;
         }
@@ -702,10 +704,14 @@ final class Agent
         }
         self::quietly(function () use ($sender, $ms): void {
             // A page that used up its memory must not fail once more in here.
-            if (\function_exists('ini_set') && (int) \ini_get('memory_limit') > 0) {
-                \ini_set('memory_limit', (string) (\memory_get_usage(true) + (64 << 20)));
+            $limit = \function_exists('ini_set') ? \ini_set('memory_limit', '-1') : false;
+            try {
+                $sender->send($this->record($ms), $this->profiler);
+            } finally {
+                if ($limit !== false) {
+                    \ini_set('memory_limit', $limit);
+                }
             }
-            $sender->send($this->record($ms), $this->profiler);
         });
     }
 
