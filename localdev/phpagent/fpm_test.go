@@ -157,6 +157,7 @@ func TestSamePageUnderFPM(t *testing.T) {
 func TestVisitorWaitsForNobody(t *testing.T) {
 	requireTools(t)
 	hasPages, asked := make(chan struct{}), make(chan struct{}, 10)
+	defer close(hasPages)
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		asked <- struct{}{}
@@ -167,13 +168,16 @@ func TestVisitorWaitsForNobody(t *testing.T) {
 		}
 	}))
 	s := (&site{workers: 2, code: `session_start(); echo 'page';`, env: map[string]string{
-		"BITVILLE_URL": srv.URL, "BITVILLE_CA_PATH": certificate(t, srv), "BITVILLE_TIMEOUT_MS": "20000", "TMPDIR": t.TempDir(),
+		"BITVILLE_URL": srv.URL, "BITVILLE_CA_PATH": certificate(t, srv), "BITVILLE_TIMEOUT_MS": "8000", "TMPDIR": t.TempDir(),
 	}, ini: []string{"sys_temp_dir=" + t.TempDir()}}).start(t)
 	for range 2 {
 		require.Equal(t, "page", s.get(t, "/", "Cookie", "PHPSESSID=abc").body)
-		<-asked
+		select {
+		case <-asked:
+		case <-time.After(10 * time.Second):
+			t.Fatal("nothing was sent")
+		}
 	}
-	close(hasPages)
 }
 
 // TestKeptConnection: a worker keeps its connection, makes a new one when the listener has closed it, and loses no
