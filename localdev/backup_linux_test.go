@@ -54,9 +54,9 @@ func TestBackupNames(t *testing.T) {
 		{"-", "not written to standard output; name a new file"},
 		{in("a.db"), "that is the database itself"},
 		{in("link.db"), "that is the database itself"},
-		{in("a.db-wal"), "a part of the database"},
-		{in("a.db-shm"), "a part of the database"},
-		{in("link.db-journal"), "a part of the database"},
+		{in("a.db-wal"), "one of the files that SQLite keeps beside a database"},
+		{in("a.db-shm"), "one of the files that SQLite keeps beside a database"},
+		{in("link.db-journal"), "one of the files that SQLite keeps beside a database"},
 		{in("a.db/y"), "a.db is a file and no folder"},
 		{in("a.db/y/z"), "not a directory"},
 		{in("dangling"), "there is a file of that name already"},
@@ -77,7 +77,7 @@ func TestBackupNames(t *testing.T) {
 	requireRefused(t, "unknown flag --force", env, "backup", "--force")
 	requireRefused(t, `expected "<file>"`, env, "backup")
 	requireRefused(t, "unexpected argument "+in("c.db"), env, "backup", in("b.db"), in("c.db"))
-	requireRefused(t, "no such file", []string{"BITVILLE_DB_PATH=" + in("missing.db")}, "backup", in("b.db"))
+	requireRefused(t, "there is no database", []string{"BITVILLE_DB_PATH=" + in("missing.db")}, "backup", in("b.db"))
 	require.Equal(t, before, listed(t, dir))
 	out, err := command(t, []string{"BITVILLE_DB_PATH=" + in("link.db")}, "backup", in("b.db"))
 	require.NoError(t, err, out)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -71,7 +72,10 @@ func inspect(ctx context.Context, cfg config.Config, log *slog.Logger, serving b
 		if a.address == "" {
 			continue
 		}
-		err := tryAddress(a.network, a.address)
+		tried, err := listenOn(a.network, a.address)
+		if err == nil {
+			defer tried.Close() // only when all are tried: one may take what another wants
+		}
 		if !serving && served && errors.Is(err, syscall.EADDRINUSE) {
 			log.Warn("a listener serves the database now: whether the address will be free when it has ended cannot be told", "setting", a.setting, "addr", a.address)
 			continue
@@ -95,20 +99,12 @@ func askServer(ctx context.Context, cfg config.Config) error {
 	return nil
 }
 
-// tryAddress tells whether an address can be listened on.
-func tryAddress(network, address string) error {
+// listenOn listens on an address, for TCP or UDP.
+func listenOn(network, address string) (io.Closer, error) {
 	if network == "udp" {
-		conn, err := net.ListenPacket(network, address)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
+		return net.ListenPacket(network, address)
 	}
-	listener, err := net.Listen(network, address)
-	if err != nil {
-		return err
-	}
-	return listener.Close()
+	return net.Listen(network, address)
 }
 
 // cannotListen tells why an address cannot be listened on, and the remedy.

@@ -26,6 +26,16 @@ type projectKeys struct {
 	project, list    string
 }
 
+// isAssignment tells whether a key is a whole line of a file of settings: a variable of ours, or the project, stands before it.
+func isAssignment(key, project string) bool {
+	name, _, ok := strings.Cut(strings.TrimPrefix(key, "export "), "=")
+	if other, _, colon := strings.Cut(key, ":"); !ok && colon {
+		name, ok = other, true
+	}
+	name = strings.TrimSpace(name)
+	return ok && (strings.HasPrefix(name, "BITVILLE_") || strings.EqualFold(name, project))
+}
+
 // readKeys reads the API keys of all projects. No text that it returns holds a key. told says that what is missing has
 // been told.
 func readKeys(vars map[string]string, told bool) (keys []auth.Key, warnings []string, problems []error) {
@@ -68,6 +78,9 @@ func readKeys(vars map[string]string, told bool) (keys []auth.Key, warnings []st
 				continue
 			case strings.HasPrefix(strings.ToLower(key), "bearer "):
 				fail("%s: a key of %s begins with Bearer: set the key alone", p.variable, p.called)
+				continue
+			case isAssignment(key, p.project):
+				fail("%s: a key of %s begins with a name and = or :, as a line of a settings file does; set the key alone", p.variable, p.called)
 				continue
 			case !isHeader(key):
 				fail("%s: a key of %s holds a character that no header can; use printable ASCII without spaces", p.variable, p.called)

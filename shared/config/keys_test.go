@@ -181,6 +181,10 @@ func TestKeyProblems(t *testing.T) {
 		{"a key in quotes", []string{`BITVILLE_API_KEY_SHOP="` + key1 + `"`}, []string{"BITVILLE_API_KEY_SHOP" + inQuotes}},
 		{"a key in single quotes", []string{`BITVILLE_API_KEY_SHOP= '` + key1 + `' `}, []string{"BITVILLE_API_KEY_SHOP" + inQuotes}},
 		{"one of two keys in quotes", []string{`BITVILLE_API_KEY_SHOP=` + key1 + `,"` + key2 + `"`}, []string{inShop + inQuotes}},
+		{"a key behind its variable", []string{"BITVILLE_API_KEY_SHOP=BITVILLE_API_KEY_SHOP=" + key1}, []string{inShop + afterName}},
+		{"a key behind export", []string{"BITVILLE_API_KEY_SHOP=export BITVILLE_API_KEY_SHOP=" + key1}, []string{inShop + afterName}},
+		{"a key behind its project", []string{"BITVILLE_API_KEY_SHOP=SHOP=" + key1}, []string{inShop + afterName}},
+		{"a key behind its project and a colon", []string{"BITVILLE_API_KEY_SHOP=shop:" + key1}, []string{inShop + afterName}},
 		{"a key behind Bearer", []string{"BITVILLE_API_KEY_SHOP=Bearer " + key1}, []string{inShop + " begins with Bearer: set the key alone"}},
 		{"a key that no proxy takes", []string{"BITVILLE_API_KEY_SHOP=" + strings.Repeat(key1, 257)}, []string{inShop + " is longer than 4096 characters, which proxies refuse in a header; use a shorter one"}},
 		{"changeme", []string{"BITVILLE_API_KEY_SHOP=changeme"}, []string{inShop + unset}},
@@ -223,6 +227,7 @@ func TestKeyProblems(t *testing.T) {
 
 // inQuotes is what is told of a value that a file of settings has left in quotes.
 const inQuotes = " is in quotes, which belong to the value where no shell takes them off (docker --env-file): set it without"
+const afterName = " begins with a name and = or :, as a line of a settings file does; set the key alone"
 
 // FuzzKeysJSON: what is accepted is what encoding/json reads as one object of strings; it has a key, every key has a project,
 // neither is empty, and no key is two projects'.

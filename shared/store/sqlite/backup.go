@@ -24,6 +24,9 @@ import (
 // records there can be.
 const statementRows = 64
 
+// spareBytes are those of the pages that a copy may have beside its source's: each table and each index has a last one.
+const spareBytes = 16 * pageSize
+
 // maxRest is how long a backup makes room for the WAL between two chunks: another reader may hold it too.
 const maxRest = time.Second
 
@@ -87,7 +90,9 @@ func mayBackUp(ctx context.Context, from, to string) error {
 		return err
 	}
 	info, err := os.Stat(from)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no database %s; set BITVILLE_DB_PATH to the listener's", from)
+	} else if err != nil {
 		return fmt.Errorf("look at the database: %w", err)
 	}
 	if err := checkFile(ctx, from, info); err != nil {
@@ -109,9 +114,8 @@ func mayBeNamed(from, to string) error {
 		return errors.New("that names a folder; name a new file in it")
 	}
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
-		base, ok := strings.CutSuffix(to, suffix)
-		if _, err := os.Stat(base); ok && err == nil {
-			return fmt.Errorf("SQLite would take the file for a part of the database %s; give it another name", base)
+		if base, ok := strings.CutSuffix(to, suffix); ok {
+			return fmt.Errorf("a name that ends in %s is one of the files that SQLite keeps beside a database, here of %s; give it another name", suffix, base)
 		}
 	}
 	if file, err := os.Stat(to); err == nil {
@@ -158,7 +162,7 @@ func mustFit(ctx context.Context, from, to string) error {
 		FROM pragma_page_count, pragma_freelist_count, pragma_page_size`).Scan(&live); err != nil {
 		return fmt.Errorf("read the database: %w", explain(err))
 	}
-	need, beside := live+live/8+1<<20, "" // pages are not filled alike
+	need, beside := live+live/8+spareBytes, "" // pages are not filled alike
 	var target, source syscall.Stat_t
 	if err := errors.Join(syscall.Stat(filepath.Dir(to), &target), syscall.Stat(filepath.Dir(from), &source)); err != nil {
 		return fmt.Errorf("look at the folders: %w", err)
@@ -166,20 +170,33 @@ func mustFit(ctx context.Context, from, to string) error {
 	if target.Dev == source.Dev {
 		room := sizeOf(from+"-wal") + spaceReserve + min(live, walHardLimit)
 		need += room
-		beside = fmt.Sprintf(", %d MB of them for the database's WAL, which is on the same volume", roundUp(room))
+		beside = fmt.Sprintf(", %s of them for the database's WAL, which is on the same volume", atLeast(room))
 	}
 	free, err := freeSpace(to)
 	if err != nil {
 		return fmt.Errorf("look at the folder: %w", err)
 	}
 	if free < need {
-		return fmt.Errorf("the volume of %s has %d MB free, and %d MB are needed%s", filepath.Dir(to), free>>20, roundUp(need), beside)
+		return fmt.Errorf("the volume of %s has %s free, and %s are needed%s", filepath.Dir(to), inUnits(free), atLeast(need), beside)
 	}
 	return nil
 }
 
-// roundUp returns bytes in MB.
-func roundUp(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
+// inUnits writes bytes in MB, those below one in KB, without what is over.
+func inUnits(bytes int64) string {
+	if bytes < 1<<20 {
+		return fmt.Sprintf("%d KB", bytes>>10)
+	}
+	return fmt.Sprintf("%d MB", bytes>>20)
+}
+
+// atLeast writes bytes as inUnits does, rounded up.
+func atLeast(bytes int64) string {
+	if bytes <= 1<<20-1<<10 {
+		return inUnits(bytes + 1<<10 - 1)
+	}
+	return inUnits(bytes + 1<<20 - 1)
+}
 
 // makeCopy makes the empty file path a copy of the database in from.
 func makeCopy(ctx context.Context, path, from string) (rows int, err error) {

@@ -201,7 +201,9 @@ func TestBackupsThatAreRefused(t *testing.T) {
 		{db.cfg.Path, file("link.db"), "there is a file of that name already"},
 		{db.cfg.Path, db.cfg.Path, "that is the database itself"},
 		{db.cfg.Path, file("missing/backup.db"), "there is no folder "},
-		{file("missing.db"), file("backup.db"), "look at the database: "},
+		{file("missing.db"), file("backup.db"), "there is no database " + file("missing.db") + "; set BITVILLE_DB_PATH to the listener's"},
+		{db.cfg.Path, file("b.db-wal"), "a name that ends in -wal is one of the files that SQLite keeps beside a database, here of " + file("b.db") + "; give it another name"},
+		{db.cfg.Path, file("b.db-journal"), "a name that ends in -journal"},
 		{file("theirs.db"), file("backup.db"), "is not a listener's database"},
 		{file("newer.db"), file("backup.db"), "was made by a newer version of the listener"},
 		{file("empty.db"), file("backup.db"), "the database has schema 0 and this listener 4: start this one on it first"},
@@ -213,6 +215,23 @@ func TestBackupsThatAreRefused(t *testing.T) {
 	content, err := os.ReadFile(file("there.db"))
 	require.NoError(t, err)
 	require.Equal(t, "precious", string(content))
+}
+
+func TestUnits(t *testing.T) {
+	for _, c := range []struct {
+		bytes              int64
+		inUnits, roundedUp string
+	}{
+		{0, "0 KB", "0 KB"},
+		{1, "0 KB", "1 KB"},
+		{24 << 10, "24 KB", "24 KB"},
+		{1<<20 - 1, "1023 KB", "1 MB"},
+		{1 << 20, "1 MB", "1 MB"},
+		{1<<20 + 1, "1 MB", "2 MB"},
+	} {
+		require.Equal(t, c.inUnits, inUnits(c.bytes))
+		require.Equal(t, c.roundedUp, atLeast(c.bytes))
+	}
 }
 
 // BenchmarkBackup is the time of a row of 2 KB, of 20,000.
