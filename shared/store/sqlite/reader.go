@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bitville/listener/shared/access"
+	"github.com/bitville/listener/shared/rollup"
 	"github.com/bitville/listener/shared/store"
 )
 
@@ -85,6 +86,19 @@ func (r *Reader) sources(ctx context.Context) (found []string, oldest time.Time,
 		return nil
 	}, sourcesAndOldest)
 	return found, oldest, err
+}
+
+// series returns the projects and sources that have rollups.
+func (r *Reader) series(ctx context.Context) (found []rollup.Series, err error) {
+	err = r.query(ctx, func(rows *sql.Rows) error {
+		var s rollup.Series
+		if err := rows.Scan(&s.Project, &s.Source); err != nil {
+			return explain(err)
+		}
+		found = append(found, s)
+		return nil
+	}, rollupSeries)
+	return found, err
 }
 
 // any tells whether there are records of the sources from one time to before another.

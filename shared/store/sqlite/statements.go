@@ -12,6 +12,8 @@ var (
 	indexes string
 	//go:embed statistics.sql
 	statistics string
+	//go:embed rollups.sql
+	rollupTables string
 	//go:embed statements/delete_duplicates.sql
 	deleteDuplicates string
 )
@@ -42,6 +44,42 @@ var (
 	setPurged string
 	//go:embed statements/copy_mark.sql
 	copyMark string
+	//go:embed statements/copy_rollups.sql
+	copyRollups string
 	//go:embed statements/copy.sql
 	copyRecords string
+)
+
+// What sums them up.
+var (
+	//go:embed statements/rollup_cell.sql
+	rollupCell string
+	//go:embed statements/rollup_keys.sql
+	rollupKeys string
+	//go:embed statements/rollup_put.sql
+	putRollup string
+	//go:embed statements/rollup_name.sql
+	nameRollup string
+	//go:embed statements/rollup_minute.sql
+	addMinute string
+	//go:embed statements/rollup_mark.sql
+	markRollups string
+	//go:embed statements/rollup_passed.sql
+	passMarks string
+	//go:embed statements/rollup_lower.sql
+	lowerMarks string
+	//go:embed statements/rollup_marks.sql
+	rollupMarks string
+	//go:embed statements/rollup_last.sql
+	lastRecord string
+	//go:embed statements/rollup_tail.sql
+	tailOfRecords string
+	//go:embed statements/rollup_series.sql
+	rollupSeries string
+	//go:embed statements/purge_rollups.sql
+	purgeRollups string
+	//go:embed statements/purge_minutes.sql
+	purgeMinutes string
+	//go:embed statements/purge_names.sql
+	purgeNames string
 )
