@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/rollup"
 )
 
@@ -63,14 +62,12 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// tail derives what the marks do not have, in the order of ids.
+// tail derives what the marks do not have, and writes it.
 type tail struct {
+	derivation
 	db      *DB
-	marks   rollup.Marks
-	deltas  rollup.Deltas
-	at      int64 // the id of the last record that it has looked at
-	lowered int   // see rollups
-	records int   // since the last write
+	lowered int // see rollups
+	records int // since the last write
 }
 
 // deriveTail derives everything, and tells how many records it has looked at.
@@ -107,30 +104,6 @@ func (db *DB) deriveTail(ctx context.Context) (records int, err error) {
 		}
 		pause(ctx, time.Since(start))
 	}
-}
-
-// read derives the next tailRows records.
-func (t *tail) read(ctx context.Context, from querier) (n int, err error) {
-	rows, err := from.QueryContext(ctx, tailOfRecords, t.at, tailRows)
-	if err != nil {
-		return 0, explain(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var r record.Record
-		var attributes sql.RawBytes
-		if err := rows.Scan(&t.at, &r.Project, &r.Source, &r.Timestamp, &r.DurationMS, &r.Name, &attributes); err != nil {
-			return n, explain(err)
-		}
-		n++
-		r.Attributes = attributes
-		p := rollup.Derive(&r)
-		if t.marks.Has(p.Series, t.at) {
-			p = rollup.Point{}
-		}
-		t.deltas.Add(&p, t.at)
-	}
-	return n, explain(rows.Err())
 }
 
 // write adds what was derived to the tables, a series at a time between the inserts.

@@ -242,30 +242,19 @@ func end(ctx context.Context, conn *sql.Conn, err error) error {
 	return explain(err)
 }
 
-// querier is a pool, a connection or a transaction.
-type querier interface {
-	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-}
-
 // readMarks returns which records the tables have.
 func readMarks(ctx context.Context, q querier) (marks rollup.Marks, err error) {
 	marks.Last = map[rollup.Series]int64{}
-	rows, err := q.QueryContext(ctx, rollupMarks)
-	if err != nil {
-		return marks, explain(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = query(ctx, q, func(rows *sql.Rows) error {
 		var s rollup.Series
 		var last int64
-		if err := rows.Scan(&s.Project, &s.Source, &last); err != nil {
-			return marks, explain(err)
-		}
+		err := scan(rows, &s.Project, &s.Source, &last)
 		if s == (rollup.Series{}) {
 			marks.Floor = last
 		} else {
 			marks.Last[s] = last
 		}
-	}
-	return marks, explain(rows.Err())
+		return err
+	}, rollupMarks)
+	return marks, err
 }

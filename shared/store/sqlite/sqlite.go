@@ -85,6 +85,9 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	if db.Reader, err = OpenReader(ctx, cfg.Path); err != nil {
 		return nil, err
 	}
+	if cfg.Exclusive {
+		db.Reader.rollups = db.writer.rollups
+	}
 	db.done.Go(db.writer.run)
 	db.done.Go(db.writer.wal.run)
 	if cfg.Exclusive {

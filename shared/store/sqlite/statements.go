@@ -83,3 +83,35 @@ var (
 	//go:embed statements/purge_names.sql
 	purgeNames string
 )
+
+// What pages read.
+var (
+	//go:embed statements/projects.sql
+	projects string
+	//go:embed statements/projects_of.sql
+	projectsOf string
+	//go:embed statements/minutes.sql
+	minutesBetween string
+	//go:embed statements/cells.sql
+	cellsBetween string
+	//go:embed statements/cells_of_key.sql
+	cellsOfKey string
+	//go:embed statements/texts.sql
+	textsOfKeys string
+	//go:embed statements/few.sql
+	countFew string
+	//go:embed statements/span.sql
+	recordsBetween string
+	//go:embed statements/slowest.sql
+	slowestRecords string
+	//go:embed statements/latest.sql
+	latestRecords string
+	//go:embed statements/by_ids.sql
+	recordsByIDs string
+	//go:embed statements/of_requests.sql
+	recordsOfRequests string
+	//go:embed statements/records.sql
+	recordsOfOne string
+	//go:embed statements/payloads.sql
+	payloadsByIDs string
+)
