@@ -205,6 +205,16 @@ func (r *Reader) Hours(ctx context.Context, series rollup.Series, key string, fr
 // hours. The cell is another's after the call.
 func (s *snapshot) cells(ctx context.Context, series rollup.Series, key string, start, end int64, f func(start int64, key []byte, c *rollup.Cell)) error {
 	firstDay, lastDay := rollup.Day.Start(start+int64(rollup.Day)-1), rollup.Day.Start(end)
+	if lastDay < end { // the last day is whole too when nothing came behind the end, as when that is now
+		var later bool
+		if err := s.QueryRowContext(ctx, anyLater, series.Project, series.Source, rollup.Hour, end).Scan(&later); err != nil {
+			return explain(err)
+		}
+		if !later {
+			end = lastDay + int64(rollup.Day)
+			lastDay = end
+		}
+	}
 	if firstDay >= lastDay {
 		firstDay, lastDay = end, end
 	}

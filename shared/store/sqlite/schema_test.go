@@ -173,7 +173,7 @@ func requireSearches(t *testing.T, db *DB) {
 		{projectsOf, []string{"SEARCH profiling_data USING INDEX profiling_data_correlation (correlation_id=?)"}},
 		{minutesBetween, []string{"SEARCH profiling_minute USING PRIMARY KEY (project=? AND source=? AND minute>? AND minute<?)"}},
 		{cellsBetween, []string{cells + ">? AND start<?)"}}, {cellsOfKey, []string{"SEARCH r USING PRIMARY KEY (project=? AND source=? AND span=? AND start=? AND key=?)"}},
-		{textsOfKeys, []string{key}}, {countFew, []string{byProject + ">? AND timestamp<?)"}}, {slowestRecords, []string{byProject + ">? AND timestamp<?)"}},
+		{anyLater, []string{cells + ">?)"}}, {textsOfKeys, []string{key}}, {countFew, []string{byProject + ">? AND timestamp<?)"}}, {slowestRecords, []string{byProject + ">? AND timestamp<?)"}},
 		{latestRecords, []string{byProject + "<?)"}}, {recordsBetween, []string{"SEARCH profiling_data USING INDEX profiling_data_project (project=? AND timestamp>? AND timestamp<?)"}},
 		{recordsByIDs, []string{byID}}, {payloadsByIDs, []string{byID}},
 		{recordsOfRequests, []string{"SEARCH r USING INDEX profiling_data_correlation (correlation_id=?)"}},

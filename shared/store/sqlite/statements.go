@@ -96,6 +96,8 @@ var (
 	cellsBetween string
 	//go:embed statements/cells_of_key.sql
 	cellsOfKey string
+	//go:embed statements/any_later.sql
+	anyLater string
 	//go:embed statements/texts.sql
 	textsOfKeys string
 	//go:embed statements/few.sql
