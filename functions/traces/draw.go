@@ -18,6 +18,7 @@ const (
 	lookNodes     = 40  // nodes of each
 	lookBoxes     = 500 // of the flame graph
 	lookRuns      = 50  // executions of each statement
+	lookFunctions = 15
 	chartBars     = 96
 	maxLines      = 10_000 // functions, spans or nodes of the whole profile or plan
 	minFlameShare = 0.001
@@ -26,13 +27,15 @@ const (
 // lookHTML is the look with what is drawn.
 type lookHTML struct {
 	*look.Look
-	Offsets []string // where each part of the bar begins
-	Sources []string // of the figures, sentences
-	Lanes   []laneRow
-	Ticks   []tick
-	Rows    []statementRow
-	Flame   *profile.Flame
-	Page    string // its path
+	Offsets       []string // where each part of the bar begins
+	Sources       []string // of the figures, sentences
+	Lanes         []laneRow
+	Ticks         []tick
+	Rows          []statementRow
+	Flame         *profile.Flame
+	Functions     []profile.Function // the first of the profile\'s
+	MoreFunctions int
+	Page          string // its path
 }
 
 // laneRow is a lane of the time line.
@@ -49,6 +52,7 @@ type rect struct {
 	Y, Height string // of a chart's bar
 	Kind      string
 	Title     string
+	Text      string // in it
 }
 
 // tick is a mark of an axis.
@@ -110,11 +114,13 @@ func drawLook(l *view.Look, values bool) *lookHTML {
 			row.Label = cmp.Or(oneLine(texts[row.Anchor], 90), lane.Key)
 		}
 		for _, b := range lane.Blocks {
+			kind, times := lane.Kind, ""
 			title := milliseconds(b.DurationMS) + " ms, from " + milliseconds(b.StartMS) + " ms"
 			if b.Count > 1 {
+				kind, times = kind+" many", "×"+thousands(fmt.Sprint(b.Count))
 				title = fmt.Sprintf("%s times, %s ms of %s ms in Postgres, from %s ms", thousands(fmt.Sprint(b.Count)), milliseconds(b.BusyMS), milliseconds(b.DurationMS), milliseconds(b.StartMS))
 			}
-			row.Rects = append(row.Rects, rect{X: share(b.StartMS-t.FromMS, length), Width: share(b.DurationMS, length), Kind: lane.Kind, Title: title})
+			row.Rects = append(row.Rects, rect{X: share(b.StartMS-t.FromMS, length), Width: share(b.DurationMS, length), Kind: kind, Title: title, Text: times})
 		}
 		page.Lanes = append(page.Lanes, row)
 	}
@@ -123,6 +129,10 @@ func drawLook(l *view.Look, values bool) *lookHTML {
 			at := float64(i) / 4
 			page.Ticks = append(page.Ticks, tick{share(at, 1), anchor, milliseconds(t.FromMS+at*length) + " ms"})
 		}
+	}
+	if p := l.Profile; p != nil {
+		page.Functions = p.Functions[:min(len(p.Functions), lookFunctions)]
+		page.MoreFunctions = len(p.Functions) - len(page.Functions) + p.LeftOut
 	}
 	if l.Profile != nil && l.Profile.Kind == profile.Samples {
 		f := l.Profile.Whole.Flame(minFlameShare, lookBoxes)

@@ -11,6 +11,7 @@ import (
 	"github.com/bitville/listener/shared/look"
 	"github.com/bitville/listener/shared/plan"
 	"github.com/bitville/listener/shared/profile"
+	"github.com/bitville/listener/shared/view"
 )
 
 // functions are what templates call.
@@ -19,7 +20,7 @@ var functions = template.FuncMap{
 	"asset":    func(name string) string { return assetsPath + name + "?v=" + version },
 	"ms":       milliseconds,
 	"n":        number,
-	"count":    func(n any) string { return thousands(fmt.Sprint(n)) },
+	"count":    count,
 	"percent":  percent,
 	"since":    sinceText,
 	"spans":    func() []string { return []string{"1h", "24h", "7d"} },
@@ -43,7 +44,19 @@ var functions = template.FuncMap{
 	"share":          share,
 	"spanRows":       spanRows,
 	"firstFunctions": func(f []profile.Function) []profile.Function { return f[:min(len(f), maxLines)] },
-	"same":           func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },
+	"longest":        longest,
+	"isDatabase":     isDatabase,
+	"same":           func(a *int, b int) bool { return a != nil && *a == b },
+}
+
+// longest returns the longest duration of a list, nil when there is none.
+func longest(list []view.Request) (ms *float64) {
+	for _, r := range list {
+		if r.DurationMS != nil && *r.DurationMS > float(ms) {
+			ms = r.DurationMS
+		}
+	}
+	return ms
 }
 
 // float is the number of a *float64 or float64; 0 for nil.
@@ -84,6 +97,17 @@ func number(v any) string {
 		return strconv.FormatFloat(x, 'f', 1, 64)
 	}
 	return thousands(strconv.FormatFloat(x, 'f', 0, 64))
+}
+
+// count writes a whole number, or the one that a pointer has.
+func count(n any) string {
+	if p, ok := n.(*int); ok {
+		if p == nil {
+			return "–"
+		}
+		n = *p
+	}
+	return thousands(fmt.Sprint(n))
 }
 
 func thousands(digits string) string {

@@ -23,19 +23,28 @@ type Memory struct{ Entries []store.Entry }
 
 var _ view.Store = (*Memory)(nil)
 
-// New returns a store of records as agents send them: JSON values behind each other. Each arrived a second after it began.
-func New(ndjson []byte) (*Memory, error) {
+// New returns a store of records as agents send them: objects, and arrays of them, behind each other. Each arrived a second
+// after it began.
+func New(records []byte) (*Memory, error) {
 	m := &Memory{}
-	for decoder := json.NewDecoder(bytes.NewReader(ndjson)); decoder.More(); {
+	for decoder := json.NewDecoder(bytes.NewReader(records)); decoder.More(); {
 		var raw json.RawMessage
 		if err := decoder.Decode(&raw); err != nil {
 			return nil, fmt.Errorf("record %d: %w", len(m.Entries), err)
 		}
-		e, err := entry(raw)
-		if err != nil {
-			return nil, fmt.Errorf("record %d: %w", len(m.Entries), err)
+		list := []json.RawMessage{raw}
+		if raw[0] == '[' {
+			if err := json.Unmarshal(raw, &list); err != nil {
+				return nil, fmt.Errorf("record %d: %w", len(m.Entries), err)
+			}
 		}
-		m.Entries = append(m.Entries, e)
+		for _, one := range list {
+			e, err := entry(one)
+			if err != nil {
+				return nil, fmt.Errorf("record %d: %w", len(m.Entries), err)
+			}
+			m.Entries = append(m.Entries, e)
+		}
 	}
 	return m, nil
 }
