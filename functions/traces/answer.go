@@ -70,8 +70,9 @@ func (h *handler) enter(r *http.Request) (release func(), ctx context.Context, e
 	case h.slots <- struct{}{}:
 		return func() { <-h.slots; cancel() }, ctx, nil
 	case <-ctx.Done():
+		err := ctx.Err()
 		cancel()
-		return nil, nil, context.DeadlineExceeded
+		return nil, nil, err
 	}
 }
 

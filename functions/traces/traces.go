@@ -41,7 +41,7 @@ func New(cfg Config) http.Handler {
 		protection: http.NewCrossOriginProtection(),
 	}
 	routes := web.Routes{
-		"GET /traces":         redirectTo(Path),
+		"GET /traces":         h.open(redirectTo(Path)),
 		"GET /traces/":        h.page("projects", h.projects),
 		"GET /traces/login":   h.open(h.loginForm),
 		"POST /traces/login":  h.open(h.login),
