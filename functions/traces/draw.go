@@ -3,6 +3,8 @@ package traces
 import (
 	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,16 +14,21 @@ import (
 	"github.com/bitville/listener/shared/view"
 )
 
-// What the look's HTML has at most, so that it stays small.
+// What the look's page draws at most, as long as that fits into maxPage.
 const (
-	lookPlans     = 20  // statements with their plan tree; others link to it
-	lookNodes     = 40  // nodes of each
-	lookBoxes     = 500 // of the flame graph
-	lookRuns      = 50  // executions of each statement
-	lookFunctions = 15
+	lookStatements = 200
+	lookPlans      = 20      // statements with their plan tree; others link to it
+	lookNodes      = 40      // nodes of each
+	lookRuns       = 50      // executions of each statement
+	lookText       = 4 << 10 // characters of a statement
+	lookBlocks     = 600     // of the time line
+	lookBoxes      = 500     // of the flame graph
+	lookFunctions  = 15
+	lookAttribute  = 1 << 10 // characters of an attribute
+
+	minFlameShare = 0.001
 	chartBars     = 96
 	maxLines      = 10_000 // functions, spans or nodes of the whole profile or plan
-	minFlameShare = 0.001
 )
 
 // lookHTML is the look with what is drawn.
@@ -32,6 +39,9 @@ type lookHTML struct {
 	Lanes         []laneRow
 	Ticks         []tick
 	Rows          []statementRow
+	MoreRows      int  // statements that are not drawn
+	MoreBlocks    bool // blocks of the time line are not drawn
+	AttributeText int  // characters of an attribute that are drawn
 	Flame         *profile.Flame
 	Functions     []profile.Function // the first of the profile\'s
 	MoreFunctions int
@@ -81,9 +91,9 @@ func anchorOf(key string, nested bool) string {
 	return "s-" + key
 }
 
-// drawLook lays out what the look's page draws.
-func drawLook(l *view.Look, values bool) *lookHTML {
-	page := &lookHTML{Look: l.Look, Page: projectPath(l.Project) + "/" + l.CorrelationID}
+// drawLook lays out what the look's page draws: the part-th part of what it may have.
+func drawLook(l *view.Look, values bool, part int) *lookHTML {
+	page := &lookHTML{Look: l.Look, Page: projectPath(l.Project) + "/" + l.CorrelationID, AttributeText: lookAttribute / part}
 	x := 0.0
 	for _, s := range l.Bar {
 		page.Offsets = append(page.Offsets, share(x, 1))
@@ -97,33 +107,11 @@ func drawLook(l *view.Look, values bool) *lookHTML {
 	texts := map[string]string{}
 	for _, s := range l.Statements {
 		texts[anchorOf(s.Key, s.Nested)] = s.Text
-		row := statementRow{Statement: s, Anchor: anchorOf(s.Key, s.Nested), Runs: s.Executions[:min(len(s.Executions), lookRuns)]}
-		if s.SlowestPlan != nil && len(page.Rows) < lookPlans {
-			lines := s.SlowestPlan.Lines(values)
-			row.Plan = planRows(lines, lookNodes)
-			row.More = len(lines) - len(row.Plan)
-		}
-		page.Rows = append(page.Rows, row)
 	}
+	page.drawStatements(values, part)
+	page.drawLanes(texts, lookBlocks/part)
 	t := &l.Timeline
 	length := t.ToMS - t.FromMS
-	for _, lane := range t.Lanes {
-		row := laneRow{Lane: lane, Label: "PHP", Anchor: "profile"}
-		if lane.Kind != "php" {
-			row.Anchor = anchorOf(lane.Key, lane.Nested)
-			row.Label = cmp.Or(oneLine(texts[row.Anchor], 90), lane.Key)
-		}
-		for _, b := range lane.Blocks {
-			kind, times := lane.Kind, ""
-			title := milliseconds(b.DurationMS) + " ms, from " + milliseconds(b.StartMS) + " ms"
-			if b.Count > 1 {
-				kind, times = kind+" many", "×"+thousands(fmt.Sprint(b.Count))
-				title = fmt.Sprintf("%s times, %s ms of %s ms in Postgres, from %s ms", thousands(fmt.Sprint(b.Count)), milliseconds(b.BusyMS), milliseconds(b.DurationMS), milliseconds(b.StartMS))
-			}
-			row.Rects = append(row.Rects, rect{X: share(b.StartMS-t.FromMS, length), Width: share(b.DurationMS, length), Kind: kind, Title: title, Text: times})
-		}
-		page.Lanes = append(page.Lanes, row)
-	}
 	if length > 0 {
 		for i, anchor := range []string{"start", "middle", "middle", "middle", "end"} {
 			at := float64(i) / 4
@@ -135,10 +123,56 @@ func drawLook(l *view.Look, values bool) *lookHTML {
 		page.MoreFunctions = len(p.Functions) - len(page.Functions) + p.LeftOut
 	}
 	if l.Profile != nil && l.Profile.Kind == profile.Samples {
-		f := l.Profile.Whole.Flame(minFlameShare, lookBoxes)
+		f := l.Profile.Whole.Flame(minFlameShare, lookBoxes/part)
 		page.Flame = &f
 	}
 	return page
+}
+
+func (page *lookHTML) drawStatements(values bool, part int) {
+	all := page.Look.Statements
+	shown := all[:min(len(all), lookStatements/part)]
+	page.MoreRows = len(all) - len(shown) + page.StatementsLeftOut
+	for i, s := range shown {
+		row := statementRow{Statement: s, Anchor: anchorOf(s.Key, s.Nested), Runs: s.Executions[:min(len(s.Executions), lookRuns/part)]}
+		row.Text = cut(s.Text, lookText/part)
+		if s.SlowestPlan != nil && i < lookPlans/part {
+			lines := s.SlowestPlan.Lines(values)
+			row.Plan = planRows(lines, lookNodes/part)
+			row.More = len(lines) - len(row.Plan)
+		}
+		page.Rows = append(page.Rows, row)
+	}
+}
+
+func (page *lookHTML) drawLanes(texts map[string]string, most int) {
+	t := &page.Timeline
+	length := t.ToMS - t.FromMS
+	for _, lane := range t.Lanes {
+		row := laneRow{Lane: lane, Label: "PHP", Anchor: "profile"}
+		if lane.Kind != "php" {
+			row.Anchor = anchorOf(lane.Key, lane.Nested)
+			row.Label = cmp.Or(oneLine(texts[row.Anchor], 60), lane.Key)
+		}
+		for _, b := range lane.Blocks {
+			if most--; most < 0 {
+				page.MoreBlocks = true
+				break
+			}
+			row.Rects = append(row.Rects, block(b, lane.Kind, t.FromMS, length))
+		}
+		page.Lanes = append(page.Lanes, row)
+	}
+}
+
+func block(b look.Block, kind string, from, length float64) rect {
+	r := rect{X: share(b.StartMS-from, length), Width: share(b.DurationMS, length), Kind: kind,
+		Title: milliseconds(b.DurationMS) + " ms, from " + milliseconds(b.StartMS) + " ms"}
+	if b.Count > 1 {
+		r.Kind, r.Text = kind+" many", "×"+count(b.Count)
+		r.Title = fmt.Sprintf("%s times, %s ms of %s ms in Postgres, from %s ms", count(b.Count), milliseconds(b.BusyMS), milliseconds(b.DurationMS), milliseconds(b.StartMS))
+	}
+	return r
 }
 
 // splitOf draws a request's time as a list has it: PHP, Postgres and the gap, of the list's longest.
@@ -174,7 +208,7 @@ type planRow struct {
 	plan.Line
 	Indent string
 	Worst  bool   // most time of its own
-	Factor string // by how much the estimate of rows is off; "" below ten times
+	Factor string // by how much the estimate of rows is off, where that is a finding
 }
 
 func planRows(lines []plan.Line, most int) []planRow {
@@ -188,11 +222,9 @@ func planRows(lines []plan.Line, most int) []planRow {
 	for i, l := range lines[:min(len(lines), most)] {
 		row := planRow{Line: l, Worst: i == worst && len(lines) > 1}
 		row.Indent = indent(l.Depth)
-		if l.EstimatedRows != nil && l.ActualRows != nil && float(l.Loops) > 0 {
-			a, b := max(1, *l.EstimatedRows), max(1, *l.ActualRows)
-			if f := max(a/b, b/a); f >= 10 {
-				row.Factor = "×" + number(float64(int(f)))
-			}
+		if slices.Contains(l.Marks, "rows_off") { // elsewhere a node may have been stopped early
+			a, b := max(1, float(l.EstimatedRows)), max(1, float(l.ActualRows))
+			row.Factor = "×" + number(math.Floor(max(a/b, b/a)))
 		}
 		rows = append(rows, row)
 	}
@@ -227,10 +259,13 @@ type flameBox struct {
 	X, Width string
 	Y        int
 	Kind     string
+	Label    string // as much of the name as may be seen
 }
 
-// flameRow is the height of a row in pixels.
-const flameRow = 18
+const (
+	flameRow     = 18  // height of a row in pixels
+	flameColumns = 300 // characters that a wide screen has in a row
+)
 
 // flamePicture is a flame graph.
 type flamePicture struct {
@@ -246,7 +281,11 @@ func drawFlame(f *profile.Flame) flamePicture {
 			kind = "database"
 		}
 		b.Name = oneLine(b.Name, 120)
-		p.Boxes = append(p.Boxes, flameBox{b, share(b.X, 1), share(b.Width, 1), b.Depth * flameRow, kind})
+		label := ""
+		if seen := int(b.Width * flameColumns); seen >= 2 {
+			label = cut(b.Name, seen)
+		}
+		p.Boxes = append(p.Boxes, flameBox{b, share(b.X, 1), share(b.Width, 1), b.Depth * flameRow, kind, label})
 	}
 	return p
 }

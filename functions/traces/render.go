@@ -37,6 +37,39 @@ type frame struct {
 	Since    time.Duration // of a list
 	Host     string        // where this listener is reached
 	LoggedIn bool
+	LeftOut  int // rows of a list that are not drawn
+}
+
+// A page has 300 KB at most: one that comes out larger is drawn again with half of each list, and so on. Whole plans and
+// profiles are whole.
+const (
+	maxPage = 300 << 10
+	maxPart = 16
+)
+
+// fit returns what a page draws of a view: a part of what it has.
+func (h *handler) fit(f *frame, v any, part int) any {
+	most := 500 / part
+	switch v := v.(type) {
+	case *view.Look:
+		return drawLook(v, h.Values, part)
+	case *view.Requests:
+		shown := *v
+		shown.Requests = v.Requests[:min(len(v.Requests), most)]
+		f.LeftOut = len(v.Requests) - len(shown.Requests)
+		return &shown
+	case *view.Routes:
+		shown := *v
+		shown.Routes = v.Routes[:min(len(v.Routes), most)]
+		f.LeftOut = len(v.Routes) - len(shown.Routes) + v.LeftOut
+		return &shown
+	case *view.Statements:
+		shown := *v
+		shown.Statements = v.Statements[:min(len(v.Statements), most)]
+		f.LeftOut = len(v.Statements) - len(shown.Statements) + v.LeftOut
+		return &shown
+	}
+	return v
 }
 
 // html answers with a page.
@@ -44,17 +77,20 @@ func (h *handler) html(w *web.Response, status int, name string, f *frame, v any
 	if f.Template != "" {
 		name = f.Template
 	}
-	if l, ok := v.(*view.Look); ok {
-		v = drawLook(l, h.Values)
-	}
 	var page bytes.Buffer
-	data := struct {
-		*frame
-		View any
-		Now  look.Timestamp
-	}{f, v, look.Timestamp{Time: h.Now()}}
-	if err := templates[name].ExecuteTemplate(&page, "frame.html", data); err != nil {
-		return fmt.Errorf("draw the page: %w", err)
+	for part := 1; ; part *= 2 {
+		page.Reset()
+		data := struct {
+			*frame
+			View any
+			Now  look.Timestamp
+		}{f, h.fit(f, v, part), look.Timestamp{Time: h.Now()}}
+		if err := templates[name].ExecuteTemplate(&page, "frame.html", data); err != nil {
+			return fmt.Errorf("draw the page: %w", err)
+		}
+		if page.Len() <= maxPage || part == maxPart {
+			break
+		}
 	}
 	w.Data(status, "text/html; charset=utf-8", page.Bytes())
 	return nil

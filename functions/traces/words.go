@@ -28,6 +28,7 @@ var functions = template.FuncMap{
 	"minute":   func(t look.Timestamp) string { return t.UTC().Format("2 Jan 15:04 UTC") },
 	"mark":     markWord,
 	"markHelp": func(kind string) string { return marks[kind].help },
+	"cut":      cut,
 	"oneLine":  oneLine,
 	"add":      func(a, b int) int { return a + b },
 	"width":    func(share any) string { return fmt.Sprintf("%.2f%%", 100*min(1, max(0, float(share)))) },
@@ -147,7 +148,11 @@ func sinceText(d time.Duration) string {
 
 // oneLine is a text without line breaks, cut.
 func oneLine(text string, most int) string {
-	text = strings.Join(strings.Fields(text), " ")
+	return cut(strings.Join(strings.Fields(text), " "), most)
+}
+
+// cut is a text of some characters at most.
+func cut(text string, most int) string {
 	if r := []rune(text); len(r) > most {
 		return string(r[:most]) + "…"
 	}

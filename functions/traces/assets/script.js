@@ -5,7 +5,11 @@ const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 // Times in the reader's zone; UTC stays in the title.
 const clock = new Intl.DateTimeFormat(undefined, {weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hour12: false});
-for (const t of all('time[datetime]')) t.textContent = clock.format(new Date(t.dateTime));
+const hours = new Intl.DateTimeFormat(undefined, {weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hour12: false});
+for (const t of all('time[datetime]')) {
+  t.title = t.textContent;
+  t.textContent = ('hour' in t.dataset ? hours : clock).format(new Date(t.dateTime));
+}
 
 // Tables sort by a click on a heading.
 const keyOf = (row, at, numeric) => {
@@ -76,7 +80,7 @@ openTarget();
 for (const graph of all('svg.flame')) {
   const tools = graph.previousElementSibling;
   const find = tools.querySelector('.find'), back = tools.querySelector('.unzoom'), status = tools.querySelector('.status');
-  const boxes = all('.box', graph).map(el => ({el, x: parseFloat(el.getAttribute('x')), w: parseFloat(el.getAttribute('width')), y: +el.getAttribute('y'), name: el.querySelector('text').textContent}));
+  const boxes = all('.box', graph).map(el => ({el, x: parseFloat(el.getAttribute('x')), w: parseFloat(el.getAttribute('width')), y: +el.getAttribute('y'), name: el.querySelector('title').textContent.replace(/: [^:]* ms, .*$/s, '')}));
   const of = new Map(boxes.map(b => [b.el, b]));
   let current = boxes[0];
   const zoom = to => {
@@ -87,6 +91,14 @@ for (const graph of all('svg.flame')) {
       b.el.setAttribute('visibility', seen ? 'visible' : 'hidden');
       b.el.setAttribute('x', (seen ? (left - from) / width * 100 : 0) + '%');
       b.el.setAttribute('width', (seen ? (right - left) / width * 100 : 0) + '%');
+      let text = b.el.querySelector('text');
+      if (!text) {
+        text = document.createElementNS('http://www.w3.org/2000/svg', 'text');
+        text.setAttribute('x', 4);
+        text.setAttribute('y', 12.5);
+        b.el.append(text);
+      }
+      text.textContent = (right - left) / width > 0.01 ? b.name : '';
     }
     back.hidden = !to;
     status.textContent = to ? to.el.querySelector('title').textContent : '';
