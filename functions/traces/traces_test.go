@@ -2,7 +2,6 @@ package traces_test
 
 import (
 	"flag"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -114,5 +113,3 @@ func version(t *testing.T, h http.Handler) string {
 	require.True(t, ok)
 	return rest[:12]
 }
-
-func body(w *httptest.ResponseRecorder) string { b, _ := io.ReadAll(w.Body); return string(b) }

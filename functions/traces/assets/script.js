@@ -68,6 +68,17 @@ for (const button of all('button.copy')) {
   });
 }
 
+// What scrolls is reached by the keyboard.
+const reach = () => {
+  for (const wide of all('.wide')) {
+    if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+    else wide.removeAttribute('tabindex');
+  }
+};
+addEventListener('resize', reach);
+document.addEventListener('toggle', reach, true);
+reach();
+
 // A link to a statement opens it.
 const openTarget = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
