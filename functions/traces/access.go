@@ -21,6 +21,7 @@ var errNotFound = &web.Error{Status: http.StatusNotFound, Text: "Not found"}
 // open answers whoever asks, as long as there is a read key at all.
 func (h *handler) open(answer web.Handler) web.Handler {
 	return func(w *web.Response, r *http.Request) error {
+		r = asJSON(r)
 		secure(w.Header())
 		if h.Readers.None() {
 			return errNotFound

@@ -15,7 +15,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/functions/traces"
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/view/viewtest"
@@ -39,7 +38,7 @@ func do(h http.Handler, method, path, form string, headers ...string) *httptest.
 func TestNoReadKeys(t *testing.T) {
 	cfg := config(batch(t))
 	cfg.Readers = auth.NewReaders(nil)
-	h := traces.New(cfg)
+	h := handler(cfg)
 	for _, path := range append([]string{"/traces", "/traces/login", "/traces/assets/style.css", "/traces/x/y/z/u/v", "/traces/?key=" + key}, pages...) {
 		for _, accept := range []string{browser, "application/json"} {
 			w := do(h, http.MethodGet, path, "", "Accept", accept, "Authorization", "Bearer "+key)
@@ -52,7 +51,7 @@ func TestNoReadKeys(t *testing.T) {
 
 // TestStrangers holds that who has no key learns nothing, also not what exists.
 func TestStrangers(t *testing.T) {
-	h := traces.New(config(batch(t)))
+	h := handler(config(batch(t)))
 	for _, path := range append([]string{"/traces/nothing/at/all", "/traces/" + product}, pages...) {
 		w := do(h, http.MethodGet, path, "", "Accept", "application/json")
 		require.Equal(t, http.StatusUnauthorized, w.Code, path)
@@ -65,7 +64,7 @@ func TestStrangers(t *testing.T) {
 
 // TestWrongKeys holds that wrong keys are told to wait after some, wherever they are tried, and that a good one never is.
 func TestWrongKeys(t *testing.T) {
-	h := traces.New(config(batch(t)))
+	h := handler(config(batch(t)))
 	try := []func() int{
 		func() int { return do(h, http.MethodGet, "/traces/shop", "", "Authorization", "Bearer wrong").Code },
 		func() int { return do(h, http.MethodGet, "/traces/shop?key=wrong", "").Code },
@@ -90,7 +89,7 @@ func TestOtherProjects(t *testing.T) {
 	shared := secret
 	shared.CorrelationID = product
 	m.Entries = append(m.Entries, secret, shared)
-	h := traces.New(config(m))
+	h := handler(config(m))
 	const unknown = "22222222-2222-4222-8222-222222222222"
 	for theirs, nobodys := range map[string]string{
 		"/traces/" + secret.CorrelationID:           "/traces/" + unknown,
@@ -125,7 +124,7 @@ func TestSession(t *testing.T) {
 	cfg := config(batch(t))
 	at := now
 	cfg.Now = func() time.Time { return at }
-	h := traces.New(cfg)
+	h := handler(cfg)
 	for next, want := range map[string]string{
 		"/traces/shop/routes?since=7d": "/traces/shop/routes?since=7d", "/traces/shop?key=a&q=b": "/traces/shop?q=b", "": "/traces/",
 		"https://evil.example/traces/": "/traces/", "//evil.example/traces/": "/traces/", `/\evil.example`: "/traces/", `/traces/\evil`: "/traces/",
@@ -164,8 +163,7 @@ func basic(user, password string) string {
 func TestKeyInLink(t *testing.T) {
 	var log bytes.Buffer
 	cfg := config(batch(t))
-	cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	h := traces.New(cfg)
+	h := logged(cfg, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	w := do(h, http.MethodGet, "/traces/shop/"+product+"?a=b&key="+key, "", "Accept", browser)
 	require.Equal(t, http.StatusSeeOther, w.Code)
 	require.Equal(t, "/traces/shop/"+product+"?a=b", w.Header().Get("Location"))
@@ -182,7 +180,7 @@ func TestKeyInLink(t *testing.T) {
 
 // TestHeaders holds what every answer has, whatever it is.
 func TestHeaders(t *testing.T) {
-	h := traces.New(config(batch(t)))
+	h := handler(config(batch(t)))
 	for _, w := range []*httptest.ResponseRecorder{
 		get(h, "/traces/shop", browser), get(h, "/traces/shop", ""), get(h, "/traces/nobody", browser), get(h, "/traces/shop/requests?limit=0", ""),
 		do(h, http.MethodGet, "/traces/login", ""), do(h, http.MethodGet, "/traces/shop", ""), do(h, http.MethodPost, "/traces/login", "key=wrong"), get(h, "/traces/a/b/c/d/e", ""),
@@ -195,7 +193,7 @@ func TestHeaders(t *testing.T) {
 }
 
 func TestParameters(t *testing.T) {
-	h := traces.New(config(batch(t)))
+	h := handler(config(batch(t)))
 	for path, status := range map[string]int{
 		"/traces/shop/requests?since=7d":                     200,
 		"/traces/shop/requests?since=90m&limit=1":            200,
@@ -266,7 +264,7 @@ func TestBusy(t *testing.T) {
 		s := waiting{batch(t), &atomic.Int32{}, &atomic.Int32{}}
 		cfg := config(s.Memory)
 		cfg.Store = s
-		h := traces.New(cfg)
+		h := handler(cfg)
 		start := time.Now()
 		answers := make(chan *httptest.ResponseRecorder)
 		for i := range 12 {

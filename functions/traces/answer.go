@@ -112,6 +112,22 @@ func wantsHTML(r *http.Request) bool {
 	return false
 }
 
+// asJSON returns the request that a path with .json at its end stands for.
+func asJSON(r *http.Request) *http.Request {
+	const ending = ".json"
+	if !strings.HasSuffix(r.URL.Path, ending) {
+		return r
+	}
+	r = r.Clone(r.Context())
+	r.Header.Set("Accept", "application/json")
+	for _, name := range []string{"project", "id", "key", "part", "n"} {
+		if value := r.PathValue(name); value != "" && strings.HasSuffix(r.URL.Path, "/"+value) {
+			r.SetPathValue(name, strings.TrimSuffix(value, ending))
+		}
+	}
+	return r
+}
+
 // secure sets what every answer has.
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")

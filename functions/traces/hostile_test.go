@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
 
-	"github.com/bitville/listener/functions/traces"
 	"github.com/bitville/listener/shared/route"
 	"github.com/bitville/listener/shared/view"
 	"github.com/bitville/listener/shared/view/viewtest"
@@ -73,7 +72,7 @@ func TestHostile(t *testing.T) {
 			m := evil(t, text)
 			cfg := config(m)
 			cfg.Values = values
-			h := traces.New(cfg)
+			h := handler(cfg)
 			paths := []string{"/traces/shop", "/traces/shop/requests", "/traces/shop/routes", "/traces/shop/statements", "/traces/shop/routes/" + routeKey(m)}
 			var list view.Statements
 			require.NoError(t, json.Unmarshal(get(h, "/traces/shop/statements", "").Body.Bytes(), &list))

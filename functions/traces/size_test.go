@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/functions/traces"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/view/viewtest"
 )
@@ -44,7 +43,7 @@ func TestSizes(t *testing.T) {
 			}
 		}
 	}
-	h := traces.New(config(m))
+	h := handler(config(m))
 	for _, path := range []string{"", "/requests?limit=500", "/routes?limit=500", "/statements?limit=500", "/44444444-4444-4444-8444-000000000000"} {
 		w := get(h, "/traces/shop"+path, browser)
 		require.Equal(t, http.StatusOK, w.Code, path)

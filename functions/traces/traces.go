@@ -6,8 +6,9 @@
 package traces
 
 import (
-	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,27 +28,37 @@ type Config struct {
 	Values   bool             // show literals, values of query strings and secrets
 	Throttle *auth.Throttle   // of wrong keys
 	Proxies  clientip.Proxies // that tell whom they forward for
-	Log      *slog.Logger
 	Now      func() time.Time
-	Observe  func(web.Observation) // told of each request, for metrics; may be nil
 }
 
-// New returns the handler of everything under Path.
-func New(cfg Config) http.Handler {
+// Patterns are those of the routes.
+var Patterns = slices.Sorted(maps.Keys((&handler{}).all()))
+
+// New returns the routes of everything under Path.
+func New(cfg Config) web.Routes {
 	h := &handler{
 		Config:     cfg,
 		views:      &view.Views{Store: cfg.Store, Now: cfg.Now, Values: cfg.Values},
 		slots:      make(chan struct{}, maxPages),
 		protection: http.NewCrossOriginProtection(),
 	}
-	routes := web.Routes{
-		"GET /traces":         h.open(redirectTo(Path)),
-		"GET /traces/":        h.page("projects", h.projects),
-		"GET /traces/login":   h.open(h.loginForm),
-		"POST /traces/login":  h.open(h.login),
-		"GET /traces/logout":  h.open(redirectTo(loginPath)),
-		"POST /traces/logout": h.open(h.logout),
+	return h.all()
+}
 
+func (h *handler) all() web.Routes {
+	routes := web.Routes{
+		"GET /traces":           h.open(redirectTo(Path)),
+		"GET /traces/login":     h.open(h.loginForm),
+		"POST /traces/login":    h.open(h.login),
+		"GET /traces/logout":    h.open(redirectTo(loginPath)),
+		"POST /traces/logout":   h.open(h.logout),
+		"GET /traces/{rest...}": h.page("", func(*request) (any, error) { return nil, view.ErrNotFound }),
+	}
+	for name := range assets {
+		routes["GET "+assetsPath+name] = h.open(asset(name))
+	}
+	for pattern, page := range (web.Routes{
+		"GET /traces/":                           h.page("projects", h.projects),
 		"GET /traces/{project}":                  h.page("overview", h.overview),
 		"GET /traces/{project}/requests":         h.page("requests", h.requests),
 		"GET /traces/{project}/routes":           h.page("routes", h.routes),
@@ -57,20 +68,13 @@ func New(cfg Config) http.Handler {
 		"GET /traces/{project}/{id}":             h.page("look", h.look),
 		"GET /traces/{project}/{id}/{part}":      h.page("profile", h.profile),
 		"GET /traces/{project}/{id}/plan/{n}":    h.page("plan", h.plan),
-		"GET /traces/{rest...}":                  h.page("", func(*request) (any, error) { return nil, view.ErrNotFound }),
-	}
-	for name := range assets {
-		routes["GET "+assetsPath+name] = h.open(asset(name))
-	}
-	inner := web.New(web.Config{Log: cfg.Log, Observe: cfg.Observe}, routes)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if path, ok := strings.CutSuffix(r.URL.Path, ".json"); ok {
-			r = r.Clone(r.Context())
-			r.URL.Path, r.URL.RawPath = path, strings.TrimSuffix(r.URL.RawPath, ".json")
-			r.Header.Set("Accept", "application/json")
+	}) {
+		routes[pattern] = page
+		if !strings.HasSuffix(pattern, "}") { // else the name at the end has it
+			routes[pattern+".json"] = page
 		}
-		inner.ServeHTTP(w, r)
-	})
+	}
+	return routes
 }
 
 type handler struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/bitville/listener/functions/traces"
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/view/viewtest"
+	"github.com/bitville/listener/shared/web"
 )
 
 var update = flag.Bool("update", false, "write the goldens anew")
@@ -42,9 +43,15 @@ func config(m *viewtest.Memory) traces.Config {
 		Store:    m,
 		Readers:  auth.NewReaders([]auth.Key{{Project: "shop", Secret: key}, {Project: auth.AllProjects, Secret: "read-key-of-everything"}}),
 		Throttle: auth.NewThrottle(5, clock),
-		Log:      slog.New(slog.DiscardHandler),
 		Now:      clock,
 	}
+}
+
+// handler serves what a configuration has.
+func handler(cfg traces.Config) http.Handler { return logged(cfg, slog.New(slog.DiscardHandler)) }
+
+func logged(cfg traces.Config, log *slog.Logger) http.Handler {
+	return web.New(web.Config{Log: log, Observe: func(web.Observation) {}}, traces.New(cfg))
 }
 
 // get asks with the shop's read key.
@@ -68,7 +75,7 @@ var pages = []string{
 }
 
 func TestPages(t *testing.T) {
-	h := traces.New(config(batch(t)))
+	h := handler(config(batch(t)))
 	for _, path := range pages {
 		w := get(h, path, browser)
 		if path == "/traces/" { // there is one project
@@ -87,14 +94,19 @@ func TestPages(t *testing.T) {
 			require.Equal(t, "application/json", w.Header().Get("Content-Type"), path)
 		}
 	}
+	for _, path := range pages {
+		path, query, _ := strings.Cut(path, "?")
+		w := get(h, path+".json?"+query, browser)
+		require.Equal(t, http.StatusOK, w.Code, path)
+		require.Equal(t, get(h, path+"?"+query, "").Body.String(), w.Body.String(), path)
+	}
 	w := get(h, "/traces/shop/"+product+".json", browser)
-	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 	require.Contains(t, w.Body.String(), `"verdict":"8.28 of 15.0 ms went between`)
 }
 
 // TestGolden holds the look as JSON and as HTML.
 func TestGolden(t *testing.T) {
-	h := traces.New(config(batch(t)))
+	h := handler(config(batch(t)))
 	for name, accept := range map[string]string{"look.json": "application/json", "look.html": browser} {
 		got := get(h, "/traces/shop/"+product, accept).Body.Bytes()
 		got = []byte(strings.ReplaceAll(string(got), "?v="+version(t, h), "?v=VERSION"))
