@@ -202,32 +202,35 @@ func skipName(b []byte, i int) (value int, ok bool) {
 
 // nesting is the stack of open containers, a bit each: 1 for an object, 0 for an array.
 type nesting struct {
-	bits  []uint64
-	depth int
 	few   [8]uint64 // enough for the nesting that is accepted, without an allocation
+	more  []uint64
+	depth int
+}
+
+// word is where the bit of a depth stands, from 0.
+func (n *nesting) word(depth int) *uint64 {
+	if at := depth / 64; at < len(n.few) {
+		return &n.few[at]
+	}
+	return &n.more[depth/64-len(n.few)]
 }
 
 func (n *nesting) push(object bool) {
-	word, bit := n.depth/64, uint64(1)<<(n.depth%64)
-	if n.bits == nil {
-		n.bits = n.few[:]
+	if n.depth == 64*(len(n.few)+len(n.more)) {
+		n.more = append(n.more, 0)
 	}
-	if word == len(n.bits) {
-		n.bits = append(n.bits, 0)
-	}
+	word, bit := n.word(n.depth), uint64(1)<<(n.depth%64)
 	if object {
-		n.bits[word] |= bit
+		*word |= bit
 	} else {
-		n.bits[word] &^= bit
+		*word &^= bit
 	}
 	n.depth++
 }
 
 func (n *nesting) pop() { n.depth-- }
 
-func (n *nesting) inObject() bool {
-	return n.bits[(n.depth-1)/64]>>((n.depth-1)%64)&1 == 1
-}
+func (n *nesting) inObject() bool { return *n.word(n.depth-1)>>((n.depth-1)%64)&1 == 1 }
 
 // invalidUTF8 returns the offset of the first byte that is not UTF-8, or -1.
 func invalidUTF8(b []byte) int {
