@@ -230,7 +230,7 @@ func (n *nesting) push(object bool) {
 
 func (n *nesting) pop() { n.depth-- }
 
-func (n *nesting) inObject() bool { return *n.word(n.depth-1)>>((n.depth-1)%64)&1 == 1 }
+func (n *nesting) inObject() bool { return *n.word(n.depth - 1)>>((n.depth-1)%64)&1 == 1 }
 
 // invalidUTF8 returns the offset of the first byte that is not UTF-8, or -1.
 func invalidUTF8(b []byte) int {
