@@ -24,8 +24,8 @@ import (
 // any other a 500.
 type Handler func(w *Response, r *http.Request) error
 
-// Routes maps "METHOD /path" to handlers. Paths are exact: nothing is cleaned, redirected or matched by
-// prefix. GET answers HEAD too.
+// Routes maps "METHOD /path" to handlers. Paths are patterns of http.ServeMux, but one that ends in a slash stands for
+// itself alone: nothing is cleaned, redirected or matched by prefix. GET answers HEAD too.
 type Routes map[string]Handler
 
 // Error is an answer other than 200.
@@ -77,6 +77,14 @@ func New(cfg Config, routes Routes) http.Handler {
 			paths[path][http.MethodHead] = h
 		}
 	}
+	mux := http.NewServeMux()
+	for path := range paths {
+		pattern := path
+		if strings.HasSuffix(path, "/") {
+			pattern += "{$}"
+		}
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) { w.(*match).path = path })
+	}
 	repeats := &repeats{}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w := &Response{rw: rw, start: time.Now()}
@@ -84,11 +92,9 @@ func New(cfg Config, routes Routes) http.Handler {
 		r = r.WithContext(r.Context()) // a copy: net/http looks at its own request's body to answer early
 		r.Body = body
 		id := requestID(r)
-		path := r.URL.EscapedPath()
-		methods := paths[path]
-		if methods == nil {
-			path = ""
-		}
+		met := &match{header: http.Header{}}
+		mux.ServeHTTP(met, r) // sets r's path values
+		path, methods := met.path, paths[met.path]
 		w.Header().Set("X-Request-Id", id)
 		defer func() {
 			if p := recover(); p != nil {
@@ -111,6 +117,17 @@ func New(cfg Config, routes Routes) http.Handler {
 		}
 	})
 }
+
+// match is told by a mux which path a request met. What the mux itself answers, redirects to clean paths among it, is
+// nothing.
+type match struct {
+	header http.Header
+	path   string // of the routes; empty when the request met none
+}
+
+func (m *match) Header() http.Header         { return m.header }
+func (m *match) Write(p []byte) (int, error) { return len(p), nil }
+func (m *match) WriteHeader(int)             {}
 
 // unrouted answers a path that is not there, or a method that a path does not have.
 func unrouted(methods map[string]Handler) Handler {
@@ -163,6 +180,14 @@ func (w *Response) JSON(status int, v any) error {
 	w.write(status, "application/json", bytes.TrimSuffix(data.Bytes(), []byte("\n")))
 	return nil
 }
+
+// Data writes an answer of any type, which Header may say more of.
+func (w *Response) Data(status int, contentType string, data []byte) {
+	w.write(status, contentType, data)
+}
+
+// Because keeps the cause of an answer other than 200 that its handler writes itself, for the log.
+func (w *Response) Because(cause error) { w.cause = cause }
 
 // Text writes an answer of plain text.
 func (w *Response) Text(status int, text string) {
