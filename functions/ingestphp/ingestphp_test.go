@@ -97,7 +97,7 @@ func TestPostgresRecordsAreRefused(t *testing.T) {
 	require.Len(t, answer.Rejected, 12)
 	for i, r := range answer.Rejected {
 		require.Equal(t, i, r.Index)
-		require.Equal(t, []detail{{"request_uri", "is required"}}, r.Details)
+		require.Equal(t, []detail{{"request_uri", "is required; it has query: send it to /ingest/postgres"}}, r.Details)
 	}
 	require.Equal(t, [][]string{{"0"}}, sqlitetest.Query(t, path, "SELECT count(*) FROM profiling_data"))
 }

@@ -95,7 +95,7 @@ func TestPHPRecordsAreRefused(t *testing.T) {
 	h, _, path := intaketest.New(t, ingestpostgres.New)
 	w := intaketest.Post(h, ingestpostgres.Path, intaketest.Payload(t, "php-xhprof.json"))
 	require.Equal(t, http.StatusBadRequest, w.Code)
-	require.Equal(t, `{"details":[{"path":"query","message":"is required"}],"error":"Validation failed"}`, w.Body.String())
+	require.Equal(t, `{"details":[{"path":"query","message":"is required; it has request_uri: send it to /ingest/php"}],"error":"Validation failed"}`, w.Body.String())
 	require.Equal(t, [][]string{{"0"}}, sqlitetest.Query(t, path, "SELECT count(*) FROM profiling_data"))
 }
 
