@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -28,7 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) (store.Store, func(query string) 
 					Attributes: []byte(`{"query_id":-1827459224716984620,"z":0.000}`), Payload: []byte("{ \"n\": 9007199254740993,\n\t\"k\":\"\\ud800\\/\" }")},
 				{CorrelationID: id, Project: "shop", Source: "php_agent", Timestamp: 1763843023000001, Name: "/", DurationMS: &zero, Payload: []byte("{}"), Digest: math.MaxInt64},
 				{CorrelationID: "c", Project: "shop", Source: "php_agent", Timestamp: 2, Name: "/big", DurationMS: &tenth, Attributes: []byte(`{"x":1}`), Payload: []byte(big), Digest: -1},
-				{CorrelationID: "c", Project: "shop", Source: "php_agent", Timestamp: 3, Name: "/big", Payload: []byte(big), Digest: 1},
+				{CorrelationID: "c", Project: "shop", Source: "php_agent", Timestamp: 3, Name: "/small", Payload: []byte("{}"), Digest: 1},
 			}
 			result, err := s.Insert(t.Context(), in)
 			require.NoError(t, err)
@@ -41,6 +42,9 @@ func Run(t *testing.T, open func(t *testing.T) (store.Store, func(query string) 
 						DurationMS: r.DurationMS, Name: r.Name, Attributes: string(r.Attributes), Payload: string(r.Payload)})
 				}
 				got, err := s.ByCorrelationID(t.Context(), id)
+				if _, slow := errors.AsType[*store.Unavailable](err); slow { // a server beside other tests may be: ask again
+					got, err = s.ByCorrelationID(t.Context(), id)
+				}
 				require.NoError(t, err)
 				require.Equal(t, want, got, id)
 			}
