@@ -43,7 +43,29 @@ func kill25(t *testing.T) {
 	a.stop()
 	require.Positive(t, a.repeated.Load(), "no request met a killed process: the test proves nothing")
 	a.requireStored(t)
+	requireRollups(t, l)
 	t.Logf("%d records acknowledged, %d requests sent again, listening again within %s", a.count(), a.repeated.Load(), slowest)
+}
+
+// requireRollups stops the listener and holds that the figures of hours, days and minutes are those that it makes of the
+// records anew when they are gone.
+func requireRollups(t *testing.T, l *listenertest.Listener) {
+	t.Helper()
+	query := func(statement string) [][]string { return sqlitetest.Query(t, l.DBPath, statement) }
+	restart := func(between string) (figures [][]string) {
+		require.NoError(t, l.Stop(syscall.SIGTERM))
+		query(between)
+		l.Start(t)
+		require.Eventually(t, func() bool {
+			return query("SELECT (SELECT last_id FROM profiling_rollup_mark WHERE project = '') IS (SELECT max(id) FROM profiling_data)")[0][0] == "1"
+		}, 20*time.Second, 10*time.Millisecond, "the listener has caught up")
+		figures = query("SELECT project, source, span, start, key, hex(cell) FROM profiling_rollup ORDER BY 1, 2, 3, 4, 5")
+		figures = append(figures, query("SELECT project, source, minute, count, sum FROM profiling_minute ORDER BY 1, 2, 3")...)
+		return append(figures, query("SELECT project, source, key, text, last_hour, last_day FROM profiling_name ORDER BY 1, 2, 3")...)
+	}
+	kept := restart("SELECT 1")
+	require.NotEmpty(t, kept)
+	require.Equal(t, restart("DROP TABLE profiling_rollup; DROP TABLE profiling_minute; DROP TABLE profiling_name; DROP TABLE profiling_rollup_mark"), kept)
 }
 
 // So has one that is killed with a long log, because a reader has held it, beside a large database.

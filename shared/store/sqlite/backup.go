@@ -211,7 +211,7 @@ func makeCopy(ctx context.Context, path, from string) (rows int, err error) {
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA page_size = %d; PRAGMA auto_vacuum = 2", pageSize)); err != nil {
 		return 0, fmt.Errorf("open the file: %w", explain(err))
 	}
-	if _, err := conn.ExecContext(ctx, schema); err != nil {
+	if _, err := conn.ExecContext(ctx, schema+rollupTables); err != nil {
 		return 0, fmt.Errorf("make the tables: %w", explain(err))
 	}
 	if from, err = filepath.Abs(from); err != nil {
@@ -227,6 +227,9 @@ func makeCopy(ctx context.Context, path, from string) (rows int, err error) {
 	}
 	if version != schemaVersion {
 		return 0, fmt.Errorf("the database has schema %d and this listener %d: start this one on it first", version, schemaVersion)
+	}
+	if _, err := conn.ExecContext(ctx, copyRollups); err != nil {
+		return 0, fmt.Errorf("copy rollups: %w", explain(err))
 	}
 	if rows, err = copyRows(ctx, conn, from+"-wal"); err != nil {
 		return rows, fmt.Errorf("copy records: %w", explain(err))

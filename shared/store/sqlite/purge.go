@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bitville/listener/shared/rollup"
 	"github.com/bitville/listener/shared/store"
 )
 
@@ -67,6 +68,9 @@ func (p *purge) run(ctx context.Context) error {
 			return fmt.Errorf("delete old records: %w", err)
 		}
 	}
+	if err := p.deleteRollups(ctx); err != nil {
+		return fmt.Errorf("delete old rollups: %w", err)
+	}
 	if err := p.vacuum(ctx, 0); err != nil {
 		return fmt.Errorf("give space back: %w", err)
 	}
@@ -101,6 +105,45 @@ func (p *purge) deleteAll(ctx context.Context, source string, free int) (deleted
 			limit = min(limit*2, maxRows)
 		}
 	}
+}
+
+// deleteRollups deletes what was summed up of records that are gone: minutes and hours that are over before what is kept
+// begins. Days stay for cfg.History, and the texts of their keys.
+func (p *purge) deleteRollups(ctx context.Context) error {
+	series, err := p.db.series(ctx)
+	if err != nil {
+		return err
+	}
+	over := func(before time.Time, span rollup.Span) int64 { return before.Unix() - int64(span) + 1 }
+	hour, minute := over(p.before, rollup.Hour), over(p.before, rollup.Minute)
+	day := over(earlier(p.before, p.db.cfg.Now().Add(-p.db.cfg.History)), rollup.Day)
+	for _, s := range series {
+		for _, d := range []struct {
+			statement string
+			args      []any
+		}{
+			{purgeMinutes, []any{minute}}, {purgeNames, []any{hour, day}},
+			{purgeRollups, []any{rollup.Day, day}}, {purgeRollups, []any{rollup.Hour, hour}},
+		} {
+			for deleted := 1; deleted > 0; {
+				err := p.chunk(ctx, func(ctx context.Context, conn *sql.Conn) (err error) {
+					deleted, err = affected(conn.ExecContext(ctx, d.statement, append([]any{s.Project, s.Source}, d.args...)...))
+					return err
+				})
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // deleteSome deletes the n oldest records of a source from before a time, in ranges of the index: that is faster than to

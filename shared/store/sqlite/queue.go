@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/rollup"
 	"github.com/bitville/listener/shared/store"
 )
 
@@ -27,9 +28,10 @@ const (
 // job is one caller's records. The writer answers on done, which has room for the answer.
 type job struct {
 	records []record.Record
-	packed  [][]byte    // a record's payload compressed, nil for one that is not
-	bytes   int64       // of work: see recordBytes
-	taken   atomic.Bool // by the writer, or back by the caller
+	packed  [][]byte       // a record's payload compressed, nil for one that is not
+	points  []rollup.Point // of the records
+	bytes   int64          // of work: see recordBytes
+	taken   atomic.Bool    // by the writer, or back by the caller
 	done    chan outcome
 }
 

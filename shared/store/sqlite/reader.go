@@ -3,10 +3,12 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/bitville/listener/shared/access"
+	"github.com/bitville/listener/shared/rollup"
 	"github.com/bitville/listener/shared/store"
 )
 
@@ -14,9 +16,12 @@ import (
 const maxReaders = 4
 
 // Reader reads a database that a listener may be writing. It has connections of its own and never waits for the writer.
+//
+// It is a view.Store.
 type Reader struct {
-	pool   *sql.DB
-	packer *packer
+	pool    *sql.DB
+	packer  *packer
+	rollups *rollups // of the process that keeps them, else nil
 }
 
 // OpenReader opens an existing database for reading alone.
@@ -43,7 +48,7 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 		_ = pool.Close()
 		return nil, fmt.Errorf("make what compresses payloads: %w", err)
 	}
-	return &Reader{pool, packer}, nil
+	return &Reader{pool: pool, packer: packer}, nil
 }
 
 // Close closes the reading connections.
@@ -52,13 +57,13 @@ func (r *Reader) Close() error { return r.pool.Close() }
 // ByCorrelationID returns what is stored under one correlation id, a lower-case UUID with dashes: the PHP
 // request and the statements that it ran, in the order of their timestamps.
 func (r *Reader) ByCorrelationID(ctx context.Context, id string) (entries []store.Entry, err error) {
-	err = r.query(ctx, func(rows *sql.Rows) error {
+	err = query(ctx, r.pool, func(rows *sql.Rows) error {
 		var e store.Entry
 		var micros int64
 		var payload any
-		err := rows.Scan(&e.CorrelationID, &e.Project, &e.Source, &micros, &e.DurationMS, &e.Name, &e.Attributes, &payload)
+		err := scan(rows, &e.CorrelationID, &e.Project, &e.Source, &micros, &e.DurationMS, &e.Name, &e.Attributes, &payload)
 		if err != nil {
-			return explain(err)
+			return err
 		}
 		if e.Payload, err = r.packer.unpack(payload); err != nil {
 			return fmt.Errorf("read a record of %s: %w", id, err)
@@ -72,11 +77,11 @@ func (r *Reader) ByCorrelationID(ctx context.Context, id string) (entries []stor
 
 // sources returns the sources that have records, and the earliest timestamp of all, zero when there are none.
 func (r *Reader) sources(ctx context.Context) (found []string, oldest time.Time, err error) {
-	err = r.query(ctx, func(rows *sql.Rows) error {
+	err = query(ctx, r.pool, func(rows *sql.Rows) error {
 		var source string
 		var micros int64
-		if err := rows.Scan(&source, &micros); err != nil {
-			return explain(err)
+		if err := scan(rows, &source, &micros); err != nil {
+			return err
 		}
 		if t := time.UnixMicro(micros); oldest.IsZero() || t.Before(oldest) {
 			oldest = t
@@ -85,6 +90,17 @@ func (r *Reader) sources(ctx context.Context) (found []string, oldest time.Time,
 		return nil
 	}, sourcesAndOldest)
 	return found, oldest, err
+}
+
+// series returns the projects and sources that have rollups.
+func (r *Reader) series(ctx context.Context) (found []rollup.Series, err error) {
+	err = query(ctx, r.pool, func(rows *sql.Rows) error {
+		var s rollup.Series
+		err := scan(rows, &s.Project, &s.Source)
+		found = append(found, s)
+		return err
+	}, rollupSeries)
+	return found, err
 }
 
 // any tells whether there are records of the sources from one time to before another.
@@ -98,17 +114,25 @@ func (r *Reader) any(ctx context.Context, sources []string, from, before time.Ti
 	return false, nil
 }
 
-// query calls scan for each row.
-func (r *Reader) query(ctx context.Context, scan func(*sql.Rows) error, statement string, args ...any) error {
-	rows, err := r.pool.QueryContext(ctx, statement, args...)
+// errEnough ends a query without an error.
+var errEnough = errors.New("enough")
+
+// query calls each for every row, until it returns an error.
+func query(ctx context.Context, from querier, each func(*sql.Rows) error, statement string, args ...any) error {
+	rows, err := from.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return explain(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := scan(rows); err != nil {
+		if err := each(rows); errors.Is(err, errEnough) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}
 	return explain(rows.Err())
 }
+
+// scan reads the columns of a row.
+func scan(rows *sql.Rows, into ...any) error { return explain(rows.Scan(into...)) }

@@ -45,6 +45,9 @@ func migrate(ctx context.Context, conn *sql.Conn, log *slog.Logger) (changed boo
 			"from_schema", version, "to_schema", schemaVersion)
 		err = exec(upgrade)
 	}
+	if err == nil {
+		err = exec(rollupTables)
+	}
 	if err != nil {
 		return false, fmt.Errorf("bring the schema to version %d: %w", schemaVersion, err)
 	}

@@ -152,13 +152,49 @@ func TestAccessPaths(t *testing.T) {
 	}
 	require.NotContains(t, planOf(t, db, sourcesAndOldest), "SCAN profiling_data")
 	require.Equal(t, 3, strings.Count(planOf(t, db, sourcesAndOldest), "SEARCH profiling_data USING COVERING INDEX profiling_data_source"))
+	requireSearches(t, db)
+}
+
+// requireSearches holds that what keeps and reads rollups looks up what it needs, in tables that may be large.
+func requireSearches(t *testing.T, db *DB) {
+	t.Helper()
+	const cells, key = "SEARCH profiling_rollup USING PRIMARY KEY (project=? AND source=? AND span=? AND start", "SEARCH n USING PRIMARY KEY (project=? AND source=? AND key=?)"
+	const byID, byProject = "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)", "SEARCH profiling_data USING COVERING INDEX profiling_data_project (project=? AND timestamp"
+	for _, c := range []struct {
+		statement string
+		searches  []string // all that it does, but for what it does with what it found
+	}{
+		{rollupCell, []string{cells + "=? AND key=?)"}}, {rollupKeys, []string{cells + "=?)"}},
+		{tailOfRecords, []string{"SEARCH profiling_data USING INTEGER PRIMARY KEY (rowid>?)"}}, {lastRecord, []string{"SEARCH profiling_data"}},
+		{purgeRollups, []string{cells + "=?)", cells + "<?)"}}, {purgeMinutes, []string{"SEARCH profiling_minute USING PRIMARY KEY (project=? AND source=? AND minute<?)", "SEARCH profiling_minute USING PRIMARY KEY (project=? AND source=?)"}},
+		{purgeNames, []string{"SEARCH profiling_name USING PRIMARY KEY (project=? AND source=?)"}},
+		{rollupSeries, []string{"SEARCH profiling_rollup USING PRIMARY KEY", "SEARCH profiling_rollup USING PRIMARY KEY (project>?)", "SEARCH r USING PRIMARY KEY (project=?)", "SEARCH r USING PRIMARY KEY (project=? AND source>?)"}},
+		{projects, []string{"SEARCH profiling_data USING COVERING INDEX profiling_data_project", "SEARCH profiling_data USING COVERING INDEX profiling_data_project (project>?)"}},
+		{projectsOf, []string{"SEARCH profiling_data USING INDEX profiling_data_correlation (correlation_id=?)"}},
+		{minutesBetween, []string{"SEARCH profiling_minute USING PRIMARY KEY (project=? AND source=? AND minute>? AND minute<?)"}},
+		{cellsBetween, []string{cells + ">? AND start<?)"}}, {cellsOfKey, []string{"SEARCH r USING PRIMARY KEY (project=? AND source=? AND span=? AND start=? AND key=?)"}},
+		{anyLater, []string{cells + ">?)"}}, {textsOfKeys, []string{key}}, {countFew, []string{byProject + ">? AND timestamp<?)"}}, {slowestRecords, []string{byProject + ">? AND timestamp<?)"}},
+		{latestRecords, []string{byProject + "<?)"}}, {recordsBetween, []string{"SEARCH profiling_data USING INDEX profiling_data_project (project=? AND timestamp>? AND timestamp<?)"}},
+		{recordsByIDs, []string{byID}}, {payloadsByIDs, []string{byID}},
+		{recordsOfRequests, []string{"SEARCH r USING INDEX profiling_data_correlation (correlation_id=?)"}},
+		{recordsOfOne, []string{"SEARCH profiling_data USING INDEX profiling_data_correlation (correlation_id=?)"}},
+	} {
+		var searches []string
+		for step := range strings.SplitSeq(planOf(t, db, c.statement), "; ") {
+			require.NotRegexp(t, "^SCAN (profiling|r|n)\\b", step, c.statement)
+			if strings.HasPrefix(step, "SEARCH ") {
+				searches = append(searches, step)
+			}
+		}
+		require.Equal(t, c.searches, searches, c.statement)
+	}
 }
 
 // planOf is what EXPLAIN QUERY PLAN says of a statement, whose arguments are NULL.
 func planOf(t *testing.T, db *DB, statement string) string {
 	t.Helper()
 	var steps []string
-	for _, row := range storetest.Text(t, db.pool, "EXPLAIN QUERY PLAN "+statement, nil, nil, nil) {
+	for _, row := range storetest.Text(t, db.pool, "EXPLAIN QUERY PLAN "+statement, make([]any, 6)...) {
 		steps = append(steps, row[3])
 	}
 	return strings.Join(steps, "; ")

@@ -16,18 +16,22 @@ import (
 	"time"
 
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/rollup"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite/walfile"
 )
+
+const defaultHistory = 90 * 24 * time.Hour
 
 // Config says how to open a database.
 type Config struct {
 	Path        string // of the file; it is made when missing, its folder is not
 	Synchronous string // NORMAL or FULL: what a power cut may cost, see PRAGMA synchronous
 	Now         func() time.Time
-	Log         *slog.Logger // told what is done to an older file, or one that lacks something; may be nil
-	Observe     func(Commit) // told of each group, by the writer, which waits meanwhile; may be nil
-	Exclusive   bool         // fail when another process has it open so
+	Log         *slog.Logger  // told what is done to an older file, or one that lacks something; may be nil
+	Observe     func(Commit)  // told of each group, by the writer, which waits meanwhile; may be nil
+	History     time.Duration // that daily figures are kept; 0 is 90 days
+	Exclusive   bool          // fail when another process has it open so; keep the rollups, which one process must do alone
 
 	vfs func() (string, error) // walfile.Register, or what a test makes of it
 }
@@ -48,6 +52,7 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 		return nil, err
 	}
 	defer func() { err = refusal(cfg.Path, err) }()
+	cfg.History = cmp.Or(cfg.History, defaultHistory)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	if cfg.vfs == nil {
 		cfg.vfs = walfile.Register
@@ -80,8 +85,14 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	if db.Reader, err = OpenReader(ctx, cfg.Path); err != nil {
 		return nil, err
 	}
+	if cfg.Exclusive {
+		db.Reader.rollups = db.writer.rollups
+	}
 	db.done.Go(db.writer.run)
 	db.done.Go(db.writer.wal.run)
+	if cfg.Exclusive {
+		db.done.Go(db.catchUp)
+	}
 	return db, nil
 }
 
@@ -106,9 +117,14 @@ func (db *DB) newWriter(ctx context.Context, pool *sql.DB) (*writer, error) {
 		return nil, fmt.Errorf("prepare insert: %w", err)
 	}
 	queue := newQueue()
+	wal := &checkpointer{file: db.file, queue: queue}
+	rollups, err := newRollups(ctx, conn, wal.mayWrite, db.cfg.Log, db.cfg.Exclusive)
+	if err != nil {
+		return nil, err
+	}
 	return &writer{
 		queue: queue, pool: pool, conn: conn, insert: insert, now: db.cfg.Now, observe: db.cfg.Observe,
-		wal: &checkpointer{file: db.file, queue: queue},
+		wal: wal, rollups: rollups,
 	}, nil
 }
 
@@ -128,9 +144,10 @@ func (db *DB) Insert(ctx context.Context, records []record.Record) (store.Result
 
 // newJob does what needs no writer.
 func (db *DB) newJob(records []record.Record) *job {
-	j := &job{records: records, packed: make([][]byte, len(records)), done: make(chan outcome, 1)}
+	j := &job{records: records, packed: make([][]byte, len(records)), points: make([]rollup.Point, len(records)), done: make(chan outcome, 1)}
 	for i := range records {
 		r := &records[i]
+		j.points[i] = rollup.Derive(r)
 		stored := r.Payload
 		if packed := db.packer.pack(r.Payload); packed != nil {
 			j.packed[i], stored = packed, packed
@@ -158,5 +175,5 @@ func (db *DB) Close() error {
 	}
 	err := db.Reader.Close()
 	_, _, cpErr := checkpoint(context.Background(), db.writer.conn, "TRUNCATE")
-	return errors.Join(err, cpErr, db.writer.insert.Close(), db.writer.conn.Close(), db.writer.pool.Close(), db.file.disk.Close())
+	return errors.Join(err, cpErr, db.writer.insert.Close(), db.writer.rollups.close(), db.writer.conn.Close(), db.writer.pool.Close(), db.file.disk.Close())
 }

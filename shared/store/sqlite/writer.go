@@ -31,9 +31,11 @@ type writer struct {
 	conn     *sql.Conn
 	insert   *sql.Stmt // on conn
 	wal      *checkpointer
+	rollups  *rollups
 	now      func() time.Time
 	observe  func(Commit) // may be nil
 	inserted time.Time    // when it last had a group
+	stored   []stored     // by the transaction under way
 }
 
 // run is the writer goroutine. It ends when the queue is closed and empty.
@@ -43,6 +45,7 @@ func (w *writer) run() {
 		select {
 		case j, ok := <-w.jobs:
 			if !ok {
+				w.rollups.flush()
 				return
 			}
 			start := time.Now()
@@ -53,6 +56,11 @@ func (w *writer) run() {
 			w.written(bytes, time.Since(start), err)
 		case t := <-w.tasks:
 			t.done <- t.run(w.conn)
+			w.wal.relieve(w.conn)
+		case <-w.rollups.tick.C:
+			w.rollups.begin()
+		case <-w.rollups.due():
+			w.rollups.step()
 			w.wal.relieve(w.conn)
 		}
 	}
@@ -120,43 +128,46 @@ func (w *writer) commit(group []*job) (bytes int64, err error) {
 // stored, unless the commit itself failed: then it is not known.
 func (w *writer) transact(jobs []*job, results []store.Result) (err error) {
 	ctx := context.Background() // a client that hangs up never cancels the writer
-	err = whileLocked(func() error {
-		_, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+	if err := begin(ctx, w.conn); err != nil {
 		return err
-	})
-	if err != nil {
-		return explain(err)
 	}
-	defer func() {
-		if err != nil {
-			// SQLite may have rolled back by itself already; the error that counts is the first one.
-			_, _ = w.conn.ExecContext(ctx, "ROLLBACK")
-			err = explain(err)
-		}
-	}()
+	err = w.storeAll(ctx, jobs, results)
+	if err = end(ctx, w.conn, err); err == nil {
+		w.rollups.add(w.stored)
+	}
+	clear(w.stored) // the points must not live on until the next group
+	return err
+}
+
+func (w *writer) storeAll(ctx context.Context, jobs []*job, results []store.Result) error {
 	created := w.now().UnixMicro()
-	records := 0
+	records, last := 0, w.rollups.last
+	w.stored = w.stored[:0]
 	for i, j := range jobs {
 		for k := range j.records {
-			stored, err := w.store(ctx, &j.records[k], j.packed[k], created)
+			id, err := w.store(ctx, &j.records[k], j.packed[k], created)
 			if err != nil {
 				return err
 			}
-			if stored {
-				results[i].Accepted++
-			} else {
-				results[i].Duplicates++
-			}
 			records++
+			if id == 0 {
+				results[i].Duplicates++
+				continue
+			}
+			results[i].Accepted++
+			if id <= last {
+				if err := w.rollups.lower(ctx, id); err != nil {
+					return err
+				}
+			}
+			last = id
+			w.stored = append(w.stored, stored{id, &j.points[k]})
 		}
 	}
-	if records == 0 {
-		if err := w.probe(ctx, created); err != nil {
-			return err
-		}
+	if records > 0 {
+		return nil
 	}
-	_, err = w.conn.ExecContext(ctx, "COMMIT")
-	return err
+	return w.probe(ctx, created)
 }
 
 // probe stores a record and takes it back, within the transaction: whoever asks whether one could be stored
@@ -169,8 +180,8 @@ func (w *writer) probe(ctx context.Context, created int64) error {
 	return err
 }
 
-// store stores a record, unless it is stored already.
-func (w *writer) store(ctx context.Context, r *record.Record, packed []byte, created int64) (stored bool, err error) {
+// store stores a record and returns its id, 0 when it is stored already.
+func (w *writer) store(ctx context.Context, r *record.Record, packed []byte, created int64) (id int64, err error) {
 	var payload any = packed
 	if packed == nil {
 		payload = string(r.Payload)
@@ -182,8 +193,10 @@ func (w *writer) store(ctx context.Context, r *record.Record, packed []byte, cre
 	res, err := w.insert.ExecContext(ctx, r.CorrelationID, r.Project, r.Source, r.Timestamp, r.DurationMS,
 		r.Name, attributes, payload, r.Digest, created)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	n, err := res.RowsAffected()
-	return n > 0, err
+	if n, err := res.RowsAffected(); n == 0 || err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
 }

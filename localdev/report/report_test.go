@@ -1,0 +1,117 @@
+package report_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/localdev/report"
+	"github.com/bitville/listener/shared/look"
+	"github.com/bitville/listener/shared/view"
+	"github.com/bitville/listener/shared/view/viewtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// batch returns views of the real batch, a minute after its last record, and the id of its page.
+func batch(t *testing.T, page string) (views *view.Views, id string) {
+	t.Helper()
+	ndjson, err := os.ReadFile("../../testdata/payloads/batch.ndjson")
+	require.NoError(t, err)
+	memory, err := viewtest.New(ndjson)
+	require.NoError(t, err)
+	var last time.Time
+	for _, e := range memory.Entries {
+		if e.Timestamp.After(last) {
+			last = e.Timestamp
+		}
+		if strings.HasPrefix(e.Name, page) {
+			id = e.CorrelationID
+		}
+	}
+	require.NotEmpty(t, id)
+	return &view.Views{Store: memory, Now: func() time.Time { return last.Add(10 * time.Minute) }}, id
+}
+
+func TestGoldens(t *testing.T) {
+	views, id := batch(t, "/product/42")
+	ctx := t.Context()
+	requests, err := views.Requests(ctx, "shop", time.Hour, "", 20)
+	require.NoError(t, err)
+	routes, err := views.Routes(ctx, "shop", time.Hour, 20)
+	require.NoError(t, err)
+	statements, err := views.Statements(ctx, "shop", time.Hour, 20)
+	require.NoError(t, err)
+	whole, err := views.Look(ctx, "shop", id)
+	require.NoError(t, err)
+	plan, err := views.Plan(ctx, "shop", id, 1)
+	require.NoError(t, err)
+	for name, write := range map[string]func(*report.Writer){
+		"requests":   func(w *report.Writer) { w.Requests(requests) },
+		"routes":     func(w *report.Writer) { w.Routes(routes) },
+		"statements": func(w *report.Writer) { w.Statements(statements) },
+		"look":       func(w *report.Writer) { w.Look(whole) },
+		"why":        func(w *report.Writer) { w.Why(whole) },
+		"plan":       func(w *report.Writer) { w.Plan(plan) },
+		"nothing":    func(w *report.Writer) { w.Requests(&view.Requests{Project: "shop", Exact: true}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, coloured bytes.Buffer
+			w := report.New(&out, false)
+			write(w)
+			require.NoError(t, w.Err())
+			for line := range strings.Lines(out.String()) {
+				require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), 100, line)
+			}
+			golden := filepath.Join("testdata", name+".txt")
+			if *update {
+				require.NoError(t, os.WriteFile(golden, out.Bytes(), 0o644))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			require.Equal(t, string(want), out.String())
+			write(report.New(&coloured, true))
+			require.Contains(t, coloured.String(), "\x1b[")
+		})
+	}
+}
+
+// What strangers sent moves no cursor, and no line is longer than the terminal.
+func TestHostile(t *testing.T) {
+	nasty := "\x1b[2J\x1b]0;title\a\u202egnp.exe\u0000\xff" + strings.Repeat("x", 9000)
+	l := &view.Look{Look: &look.Look{Name: nasty, Project: nasty[:40], CorrelationID: "1", Verdict: nasty,
+		Findings:   []look.Finding{{Kind: nasty, Text: nasty, StatementText: nasty, Advice: nasty}},
+		Statements: []look.Statement{{Text: nasty, Marks: []string{nasty}}},
+		Attributes: []look.Attribute{{Name: nasty, Value: nasty}}, Notes: []string{nasty}, Other: []look.Page{{Name: nasty}},
+		Bar: []look.Segment{{Kind: "php", MS: -1e300, Share: 7, Source: nasty}}}}
+	var out bytes.Buffer
+	w := report.New(&out, false)
+	w.Look(l)
+	w.Requests(&view.Requests{Project: nasty, Route: nasty, Requests: []view.Request{{Name: nasty, Summary: look.Summary{Marks: []string{nasty}}}}})
+	w.Routes(&view.Routes{Project: nasty, Routes: []view.Row{{Route: nasty}}})
+	w.Plan(&view.Plan{Text: nasty, Notes: []string{nasty}})
+	require.NoError(t, w.Err())
+	require.NotContains(t, out.String(), "\x1b")
+	require.NotContains(t, out.String(), "\u202e")
+	for line := range strings.Lines(out.String()) {
+		require.LessOrEqual(t, utf8.RuneCountInString(line), 101, line)
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space") }
+
+func TestWriteError(t *testing.T) {
+	w := report.New(full{}, false)
+	w.Requests(&view.Requests{})
+	require.EqualError(t, w.Err(), "no space")
+}

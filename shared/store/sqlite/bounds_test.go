@@ -1,0 +1,135 @@
+package sqlite
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/rollup"
+	"github.com/bitville/listener/shared/store/storetest"
+	"github.com/bitville/listener/shared/view"
+)
+
+const anID = "d37cc455-87f5-457f-b02d-86776b296414"
+
+// A look has the payloads that it needs most, as far as there is room: PHP's, then those of the longest statements.
+func TestPayloadsOfALookAreBounded(t *testing.T) {
+	db := open(t)
+	payload := []byte(`{"a":"` + strings.Repeat("x", record.MaxBytes-1000) + `"}`)
+	for n := range 8 {
+		r := storetest.Record(n)
+		r.CorrelationID, r.Source, r.Payload = anID, view.Postgres, payload
+		if n == 7 {
+			r.Source = view.PHP
+		}
+		_, err := db.Insert(t.Context(), []record.Record{r})
+		require.NoError(t, err)
+	}
+	entries, err := db.Records(t.Context(), "shop", anID)
+	require.NoError(t, err)
+	require.Len(t, entries, 8)
+	var have []float64
+	for _, e := range entries {
+		if e.Payload != "" {
+			require.Equal(t, string(payload), e.Payload)
+			have = append(have, *e.DurationMS)
+		}
+	}
+	require.Equal(t, []float64{7.1, 6.1, 5.1, 4.1}, have, "by time, the latest has the lowest number")
+}
+
+// A list of requests has all records of a request or none.
+func TestRecordsOfRequestsAreBounded(t *testing.T) {
+	db := open(t)
+	var ids []string
+	for n := range 10 {
+		r := storetest.Record(n)
+		r.CorrelationID = storetest.Record(n / 2).CorrelationID
+		r.Attributes = []byte(`{"a":"` + strings.Repeat("x", 3<<20) + `"}`)
+		_, err := db.Insert(t.Context(), []record.Record{r})
+		require.NoError(t, err)
+		if n%2 == 0 {
+			ids = append(ids, r.CorrelationID)
+		}
+	}
+	entries, err := db.RecordsOf(t.Context(), "shop", ids)
+	require.NoError(t, err)
+	require.Len(t, entries, 4)
+	require.Equal(t, ids[1], entries[3].CorrelationID)
+	slowest, err := db.Slowest(t.Context(), "shop", time.Now().Add(-time.Hour), time.Now(), "", 500)
+	require.NoError(t, err)
+	require.Len(t, slowest.Requests, 5)
+}
+
+// An exemplar may be purged, and another record have its id: it is in no list.
+func TestExemplarThatIsGone(t *testing.T) {
+	db := keeping(t, filepath.Join(t.TempDir(), "bitville.db"))
+	records := storetest.Records(0, 20)
+	_, err := db.Insert(t.Context(), records)
+	require.NoError(t, err)
+	_, err = db.writer.conn.ExecContext(t.Context(), "UPDATE profiling_data SET duration_ms = 1 WHERE id = 19; DELETE FROM profiling_data WHERE id = 17")
+	require.NoError(t, err)
+	list, err := db.Slowest(t.Context(), "shop", time.Now().Add(-24*time.Hour), time.Now(), "", 3)
+	require.NoError(t, err)
+	var names []string
+	for _, e := range list.Requests {
+		names = append(names, e.Name)
+	}
+	require.Equal(t, []string{"/page/14", "/page/12", "/page/10"}, names)
+}
+
+// Another process derives what is not written for its reads, unless it is too much: then it says so.
+func TestReadBehind(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bitville.db")
+	db := openAt(t, path) // keeps no rollups
+	reader, err := OpenReader(t.Context(), path)
+	require.NoError(t, err)
+	defer reader.Close()
+	shop := rollup.Series{Project: "shop", Source: view.PHP}
+	count := func() (n int64, behind bool) {
+		groups, err := reader.Groups(t.Context(), shop, time.Now().Add(-24*time.Hour), time.Now())
+		require.NoError(t, err)
+		for _, g := range groups.Groups {
+			n += g.Cell.Count
+		}
+		hours, err := reader.Hours(t.Context(), shop, "none", time.Now().Add(-24*time.Hour), time.Now())
+		require.NoError(t, err)
+		require.Equal(t, groups.Behind, hours.Behind)
+		return n, groups.Behind
+	}
+	for n := 0; n < maxTail; n += 5000 {
+		_, err := db.Insert(t.Context(), storetest.Records(n, n+5000))
+		require.NoError(t, err)
+	}
+	n, behind := count()
+	require.False(t, behind)
+	require.EqualValues(t, maxTail/2, n)
+	_, err = db.Insert(t.Context(), storetest.Records(maxTail, maxTail+1))
+	require.NoError(t, err)
+	n, behind = count()
+	require.True(t, behind)
+	require.Zero(t, n)
+}
+
+func TestReadOfAnOlderFile(t *testing.T) {
+	version3, err := os.ReadFile("testdata/version3.sql")
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "bitville.db")
+	exec(t, path, string(version3))
+	reader, err := OpenReader(t.Context(), path)
+	require.NoError(t, err)
+	defer reader.Close()
+	_, err = reader.Groups(t.Context(), rollup.Series{Project: "shop", Source: view.PHP}, time.Now().Add(-24*time.Hour), time.Now())
+	require.EqualError(t, err, "the database has no figures yet: start the listener of this version on it once")
+
+	db := keeping(t, path)
+	caughtUp(t, db)
+	groups, err := db.Groups(t.Context(), rollup.Series{Project: "shop", Source: view.PHP}, time.UnixMicro(1763843023000000), time.UnixMicro(1763843024000000).Add(time.Hour))
+	require.NoError(t, err)
+	require.NotEmpty(t, groups.Groups)
+}

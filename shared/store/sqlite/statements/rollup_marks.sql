@@ -1,0 +1,1 @@
+SELECT project, source, last_id FROM profiling_rollup_mark
