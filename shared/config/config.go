@@ -22,6 +22,7 @@ import (
 type Config struct {
 	Store
 	Intake
+	Read
 	Listener
 	Log
 }
@@ -33,6 +34,7 @@ type Store struct {
 	DBAuthToken   auth.Secret   `env:"BITVILLE_DB_AUTH_TOKEN"`
 	DBSynchronous string        `env:"BITVILLE_DB_SYNCHRONOUS" envDefault:"NORMAL"`
 	Retention     time.Duration `env:"BITVILLE_RETENTION" envDefault:"168h"`
+	History       time.Duration `env:"BITVILLE_HISTORY" envDefault:"2160h"`
 }
 
 // Intake is what callers may do. Who has none does not read it.
@@ -43,6 +45,16 @@ type Intake struct {
 	AuthFailuresPerMinute int              `env:"BITVILLE_AUTH_FAILURES_PER_MINUTE" envDefault:"100"`
 	TrustedProxies        clientip.Proxies `env:"BITVILLE_TRUSTED_PROXIES"`
 }
+
+// Read is who may see records, and how much of them. Only the process and its commands read it.
+type Read struct {
+	ReadKeys []auth.Key // from BITVILLE_READ_KEY_<PROJECT> and BITVILLE_READ_KEYS; commands need none
+
+	ReadValues string `env:"BITVILLE_READ_VALUES" envDefault:"masked"`
+}
+
+// ShowValues tells whether literals, values of query strings and secrets are shown as they were sent.
+func (r Read) ShowValues() bool { return r.ReadValues == "show" }
 
 // Listener is of the one process: on AWS Lambda it does nothing.
 type Listener struct {
@@ -68,13 +80,13 @@ type Log struct {
 // empty variable counts as not set, but for a key's. A secret may stand in a file, see fileSuffix. The error joins every
 // problem, and what is wrong is then empty in cfg, so that the rest can be looked at; warnings are for the log.
 func Load(environ []string) (cfg Config, warnings []string, err error) {
-	return load(environ, reader{sections: []section{intake, listener}, database: oneDatabase})
+	return load(environ, reader{sections: []section{intake, reading, listener}, database: oneDatabase})
 }
 
 // LoadCommand reads the settings of a command on the listener's database likewise. It needs no API keys, so
 // that it runs where they are not.
 func LoadCommand(environ []string) (cfg Config, warnings []string, err error) {
-	return load(environ, reader{database: oneDatabase})
+	return load(environ, reader{sections: []section{reading}, database: oneDatabase})
 }
 
 // LoadFunction reads the settings of a Lambda function likewise. It needs a remote database, for a function
@@ -92,6 +104,7 @@ type section reflect.Type
 
 var (
 	intake   section = reflect.TypeFor[Intake]()
+	reading  section = reflect.TypeFor[Read]()
 	listener section = reflect.TypeFor[Listener]()
 	always           = []section{reflect.TypeFor[Store](), reflect.TypeFor[Log]()}
 )
@@ -118,12 +131,31 @@ func load(environ []string, by reader) (cfg Config, warnings []string, err error
 			warnings = append(warnings, unknown(name))
 		}
 	}
-	problems := readFiles(vars, func(secret string) bool { return by.reads(intake) || !isKeys(secret) })
+	wanted := func(secret string) bool {
+		switch {
+		case apiKeys.has(secret):
+			return by.reads(intake)
+		case readKeys.has(secret):
+			return by.reads(listener)
+		}
+		return true
+	}
+	problems := readFiles(vars, wanted)
 	if by.reads(intake) {
-		keys, more, wrong := readKeys(vars, len(problems) > 0)
+		keys, more, wrong := apiKeys.read(vars)
+		if len(keys) == 0 && len(problems) == 0 && len(wrong) == 0 {
+			wrong = append(wrong, noKeys(vars))
+		}
 		cfg.Keys = keys
 		warnings = append(warnings, more...)
 		problems = append(problems, wrong...)
+	}
+	if by.reads(listener) {
+		keys, more, wrong := readKeys.read(vars)
+		cfg.ReadKeys = keys
+		warnings = append(warnings, more...)
+		problems = append(problems, wrong...)
+		problems = append(problems, sharedKeys(cfg.Keys, cfg.ReadKeys)...)
 	}
 	set, more := by.settings(vars)
 	warnings = append(warnings, more...)
@@ -152,13 +184,16 @@ func (by reader) settings(vars map[string]string) (set map[string]string, warnin
 	for name, value := range vars {
 		of, known := sections[name]
 		switch {
-		case strings.HasPrefix(name, keyPrefix) || name == keysName:
+		case isKeys(name):
+			if by.lambda && readKeys.has(name) {
+				warnings = append(warnings, name+" does nothing on AWS Lambda")
+			}
 		case !known:
 			warnings = append(warnings, unknown(name))
 		case value == "":
 		case by.reads(of):
 			set[name] = value
-		case by.lambda && of == listener:
+		case by.lambda && (of == listener || of == reading):
 			warnings = append(warnings, name+" does nothing on AWS Lambda")
 		}
 	}
@@ -193,7 +228,7 @@ func named(err error, set map[string]string) (problems []error) {
 				what = fmt.Sprintf("%s: %v", name, parse.Err) // says which entry is wrong
 			}
 			hint := ""
-			if name == "BITVILLE_RETENTION" {
+			if field.Type == reflect.TypeFor[time.Duration]() {
 				hint = durationHint(set[name])
 			}
 			err = fmt.Errorf("%s: set %s%s", what, like(name), hint)

@@ -41,10 +41,8 @@ func isSecret(name string) (is bool) {
 	return is || isKeys(name)
 }
 
-// isKeys tells whether a variable holds API keys.
-func isKeys(name string) bool {
-	return name == keysName || len(name) > len(keyPrefix) && strings.HasPrefix(name, keyPrefix)
-}
+// isKeys tells whether a variable holds keys.
+func isKeys(name string) bool { return apiKeys.has(name) || readKeys.has(name) }
 
 // readFiles puts the secrets that stand in files in the place of the variables that name these. wanted tells which
 // secrets the reader needs. No text that it returns holds the path of what is not there: it may be a key.
@@ -52,12 +50,14 @@ func readFiles(vars map[string]string, wanted func(secret string) bool) (problem
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		secret, ok := secretName(name)
 		path := vars[name]
-		switch {
-		case strings.EqualFold(name, keyPrefix+fileSuffix[1:]):
-			delete(vars, name)
-			problems = append(problems, fmt.Errorf("%s names no project: set %s<PROJECT>%s or %s%s to the path of a file; the keys of a project named file are set in %s", name, keyPrefix, fileSuffix, keysName, fileSuffix, keysName))
-			continue
-		case !ok:
+		for _, k := range []keyKind{apiKeys, readKeys} {
+			if strings.EqualFold(name, k.prefix+fileSuffix[1:]) {
+				delete(vars, name)
+				problems = append(problems, fmt.Errorf("%s names no project: set %s<PROJECT>%s or %s%s to the path of a file; the keys of a project named file are set in %s", name, k.prefix, fileSuffix, k.all, fileSuffix, k.all))
+				ok = false
+			}
+		}
+		if !ok {
 			continue
 		}
 		delete(vars, name)
@@ -89,7 +89,7 @@ func readSecret(path string) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO that nobody writes would never open
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
-		return "", errors.New("there is no such file: set the path of one that holds the secret; a secret itself is set without " + fileSuffix + ", and a project whose name ends in _file has its keys in " + keysName)
+		return "", errors.New("there is no such file: set the path of one that holds the secret; a secret itself is set without " + fileSuffix + ", and a project whose name ends in _file has its keys in " + apiKeys.all + " or " + readKeys.all)
 	case errors.Is(err, fs.ErrPermission):
 		return "", errors.New("the file cannot be read by the user that runs this: give it that user or its group")
 	case err != nil:

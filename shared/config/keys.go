@@ -16,8 +16,25 @@ import (
 // shortKey is the length in bytes under which a key is worth a warning: it could be guessed.
 const shortKey = 16
 
-// jsonForm is what keysName must hold.
+// jsonForm is what the variable with the keys of all projects must hold.
 const jsonForm = `{"shop":"key[,key…]"}`
+
+// keyKind is one kind of keys, and where they are set.
+type keyKind struct {
+	prefix string // of the variables with one project's keys
+	all    string // the variable with those of all projects
+	shared bool   // one key may be for several projects
+}
+
+var (
+	apiKeys  = keyKind{prefix: "BITVILLE_API_KEY_", all: "BITVILLE_API_KEYS"}
+	readKeys = keyKind{prefix: "BITVILLE_READ_KEY_", all: "BITVILLE_READ_KEYS", shared: true}
+)
+
+// has tells whether a variable holds keys of this kind.
+func (k keyKind) has(variable string) bool {
+	return variable == k.all || len(variable) > len(k.prefix) && strings.HasPrefix(variable, k.prefix)
+}
 
 // projectKeys are one project's keys as they were set. Texts call a project by its name only where that is the
 // variable's: in JSON by its place, for who mixes up names and keys there would find his keys in the log.
@@ -36,10 +53,9 @@ func isAssignment(key, project string) bool {
 	return ok && (strings.HasPrefix(name, "BITVILLE_") || strings.EqualFold(name, project))
 }
 
-// readKeys reads the API keys of all projects. No text that it returns holds a key. told says that what is missing has
-// been told.
-func readKeys(vars map[string]string, told bool) (keys []auth.Key, warnings []string, problems []error) {
-	all, err := allKeys(vars)
+// read reads the keys of all projects. No text that it returns holds a key.
+func (k keyKind) read(vars map[string]string) (keys []auth.Key, warnings []string, problems []error) {
+	all, err := k.ofProjects(vars)
 	if err != nil {
 		problems = append(problems, err)
 	}
@@ -47,11 +63,11 @@ func readKeys(vars map[string]string, told bool) (keys []auth.Key, warnings []st
 	first := make(map[string]projectKeys) // of each project
 	for _, p := range all {
 		if p.swapped() {
-			if p.variable != keysName {
-				p.variable = keyPrefix + "<PROJECT>"
+			if p.variable != k.all {
+				p.variable = k.prefix + "<PROJECT>"
 			}
 			fail("%s: a project's name has %d characters and its key %d, as if they were swapped; set %sSHOP=<key>, or %s=%s",
-				p.variable, len(p.project), len(p.list), keyPrefix, keysName, jsonForm)
+				p.variable, len(p.project), len(p.list), k.prefix, k.all, jsonForm)
 			continue
 		}
 		if n := len([]rune(p.project)); n < 1 || n > record.MaxProject {
@@ -99,21 +115,33 @@ func readKeys(vars map[string]string, told bool) (keys []auth.Key, warnings []st
 			case len(key) < shortKey:
 				warnings = append(warnings, fmt.Sprintf("%s: a key of %s is shorter than %d characters and could be guessed", p.variable, p.called, shortKey))
 			}
-			if other := slices.IndexFunc(keys, func(k auth.Key) bool { return string(k.Secret) == key && k.Project != p.project }); other >= 0 {
+			if other := slices.IndexFunc(keys, func(known auth.Key) bool { return string(known.Secret) == key && known.Project != p.project }); other >= 0 && !k.shared {
 				fail("%s: %s has the same key as %s; give each its own", p.variable, p.called, first[keys[other].Project].called)
 				continue
 			}
 			keys = append(keys, auth.Key{Project: p.project, Secret: auth.Secret(key)})
 		}
 	}
-	if len(keys) == 0 && len(problems) == 0 && !told {
-		reason := "no API key is set"
-		if vars[keysName] != "" {
-			reason = keysName + " holds no key"
-		}
-		fail("%s: set %sSHOP=<key> for a project named shop", reason, keyPrefix)
-	}
 	return keys, warnings, problems
+}
+
+// noKeys is the problem of a listener that nobody can send to.
+func noKeys(vars map[string]string) error {
+	reason := "no API key is set"
+	if vars[apiKeys.all] != "" {
+		reason = apiKeys.all + " holds no key"
+	}
+	return fmt.Errorf("%s: set %sSHOP=<key> for a project named shop", reason, apiKeys.prefix)
+}
+
+// sharedKeys are the problems of read keys that agents send with: those lie on every web host.
+func sharedKeys(api, read []auth.Key) (problems []error) {
+	if slices.ContainsFunc(read, func(r auth.Key) bool {
+		return slices.ContainsFunc(api, func(k auth.Key) bool { return k.Secret == r.Secret })
+	}) {
+		problems = append(problems, fmt.Errorf("%s<PROJECT> or %s holds an API key: make another key to read with, for an API key lies on every host that sends", readKeys.prefix, readKeys.all))
+	}
+	return problems
 }
 
 // swapped tells whether the name looks like a key, and the key does not.
@@ -121,22 +149,22 @@ func (p projectKeys) swapped() bool {
 	return len(p.project) >= shortKey && strings.ContainsAny(p.project, "0123456789") && len(p.list) < shortKey && p.list != ""
 }
 
-// allKeys collects the keys of all projects: by the variables' names, so that problems come in one order, and
+// ofProjects collects the keys of all projects: by the variables' names, so that problems come in one order, and
 // then those in JSON.
-func allKeys(vars map[string]string) (all []projectKeys, err error) {
+func (k keyKind) ofProjects(vars map[string]string) (all []projectKeys, err error) {
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		if project, ok := strings.CutPrefix(name, keyPrefix); ok {
+		if project, ok := strings.CutPrefix(name, k.prefix); ok {
 			project = record.Project(project)
 			all = append(all, projectKeys{name, "project " + project, project, vars[name]})
 		}
 	}
-	if text := vars[keysName]; inQuotes(text) {
-		err = fmt.Errorf(quoted, keysName)
+	if text := vars[k.all]; inQuotes(text) {
+		err = fmt.Errorf(quoted, k.all)
 	} else if text != "" {
 		n := 0
-		err = eachMember(text, func(project, list string) {
+		err = k.eachMember(text, func(project, list string) {
 			n++
-			all = append(all, projectKeys{keysName, fmt.Sprintf("project no. %d", n), record.Project(project), list})
+			all = append(all, projectKeys{k.all, fmt.Sprintf("project no. %d", n), record.Project(project), list})
 		})
 	}
 	return all, err
@@ -144,8 +172,8 @@ func allKeys(vars map[string]string) (all []projectKeys, err error) {
 
 // eachMember calls f for the members of a JSON object of strings, in their order. It is not decoded into a
 // map, where the last of two equal names would win; and its error holds nothing of the text.
-func eachMember(text string, f func(name, value string)) error {
-	bad := errors.New(keysName + " is not a JSON object of strings: set " + jsonForm)
+func (k keyKind) eachMember(text string, f func(name, value string)) error {
+	bad := errors.New(k.all + " is not a JSON object of strings: set " + jsonForm)
 	d := json.NewDecoder(strings.NewReader(text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return bad

@@ -18,6 +18,7 @@ import (
 const (
 	leastRetention = time.Minute // below it agents could not deliver in time what is kept
 	briefRetention = time.Hour
+	leastHistory   = 24 * time.Hour // figures are kept by the day
 	longRetention  = 100 * 365 * 24 * time.Hour
 	leastBody      = 1 << 10  // bytes; below it hardly a record fits
 	smallBody      = 64 << 10 // bytes; below it the profile of a framework's request does not
@@ -189,6 +190,9 @@ func (c *Config) doubts(set map[string]string) (warnings []string) {
 	}
 	if c.DBURL == "" && c.DBPath != "" && c.DBAuthToken != "" {
 		warn("BITVILLE_DB_AUTH_TOKEN does nothing without BITVILLE_DB_URL")
+	}
+	if c.DBURL != "" && len(c.ReadKeys) > 0 {
+		warn("%s<PROJECT> and %s do nothing with BITVILLE_DB_URL: pages are read from a file", readKeys.prefix, readKeys.all)
 	}
 	if c.DBURL != "" && set["BITVILLE_DB_SYNCHRONOUS"] != "" {
 		warn("BITVILLE_DB_SYNCHRONOUS does nothing with BITVILLE_DB_URL: the server decides")

@@ -5,12 +5,6 @@ import (
 	"strings"
 )
 
-// Settings that are not fields.
-const (
-	keyPrefix = "BITVILLE_API_KEY_"
-	keysName  = "BITVILLE_API_KEYS"
-)
-
 const doesNothing = " is not a setting of this listener and does nothing"
 
 // Slips parts warnings into those about variables that are none of ours, and the rest.

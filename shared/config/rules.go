@@ -64,6 +64,7 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 	warnings = append(warnings, c.completeACME(set)...)
 	right := map[string]bool{
 		"BITVILLE_RETENTION":                c.Retention >= leastRetention,
+		"BITVILLE_HISTORY":                  c.History >= leastHistory,
 		"BITVILLE_LISTEN_ADDR":              isAddress(c.ListenAddr),
 		"BITVILLE_UDP_ADDR":                 isAddress(c.UDPAddr),
 		"BITVILLE_METRICS_ADDR":             isAddress(c.MetricsAddr),

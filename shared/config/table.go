@@ -41,6 +41,16 @@ var table = []Setting{
 		like: "a Go duration of a minute at least, such as 168h",
 	},
 	{
+		Name: "BITVILLE_HISTORY",
+		Doc:  "How long the figures of a day are kept: counts and percentiles of each route and statement, and their names, without records",
+		like: "a Go duration of a day at least, such as 2160h",
+	},
+	{
+		Name:    "BITVILLE_READ_VALUES",
+		Doc:     "Whether pages and commands show literals, values of query strings and secrets, or a ? in their place",
+		choices: []string{"masked", "show"},
+	},
+	{
 		Name: "BITVILLE_LISTEN_ADDR",
 		Doc:  "Where HTTPS is served, host:port",
 		like: "host:port with the port's number, such as :8443",
@@ -136,8 +146,10 @@ func eachField(f func(field reflect.StructField, name string)) {
 // Settings lists all variables, in the order of the README's table.
 func Settings() []Setting {
 	settings := []Setting{
-		{Name: keyPrefix + "<PROJECT>", Doc: "The project's API key, or several with commas between them while one replaces another. The project is the rest of the name in lower case. This and every other secret can be read from a file, which the name with _FILE behind it names (BITVILLE_API_KEY_SHOP_FILE)"},
-		{Name: keysName, Doc: `The keys of all projects as JSON, {"shop":"key[,key…]",…}; may stand beside the former for other projects`},
+		{Name: apiKeys.prefix + "<PROJECT>", Doc: "The project's API key, or several with commas between them while one replaces another. The project is the rest of the name in lower case. This and every other secret can be read from a file, which the name with _FILE behind it names (BITVILLE_API_KEY_SHOP_FILE)"},
+		{Name: apiKeys.all, Doc: `The keys of all projects as JSON, {"shop":"key[,key…]",…}; may stand beside the former for other projects`},
+		{Name: readKeys.prefix + "<PROJECT>", Doc: "The key that reads the project's pages under /traces and its JSON. None set: there are no such pages. It must not be an API key"},
+		{Name: readKeys.all, Doc: `The read keys of all projects as JSON, {"shop":"key[,key…]","*":"key"}; * stands for every project`},
 	}
 	defaults := make(map[string]string)
 	eachField(func(field reflect.StructField, name string) { defaults[name] = field.Tag.Get("envDefault") })

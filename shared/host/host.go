@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/clientip"
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/view"
 	"github.com/bitville/listener/shared/web"
 )
 
@@ -22,6 +24,17 @@ type Deps struct {
 	Observe func(web.Observation) // told of each request, for metrics
 
 	Intake intake.Config // of all functions together, for they share memory and the throttle
+	Read   Read
+}
+
+// Read is what functions need that show records. View is nil, and no reader is known, where the database cannot be
+// read so.
+type Read struct {
+	View     view.Store
+	Readers  *auth.Readers
+	Values   bool           // show literals, values of query strings and secrets
+	Throttle *auth.Throttle // of wrong read keys
+	Proxies  clientip.Proxies
 }
 
 // Observers are told what happens, for metrics.
@@ -35,8 +48,13 @@ var Unobserved = Observers{Request: func(web.Observation) {}, Records: func(stor
 
 // New makes what settings ask for. now is the host's clock.
 func New(cfg config.Config, db store.Writer, log *slog.Logger, now func() time.Time, version string, told Observers) Deps {
+	var read Read
+	if file, ok := db.(view.Store); ok {
+		read = Read{View: file, Values: cfg.ShowValues(), Throttle: auth.NewThrottle(cfg.AuthFailuresPerMinute, now), Proxies: cfg.TrustedProxies}
+		read.Readers = auth.NewReaders(cfg.ReadKeys)
+	}
 	return Deps{
-		Log: log, Now: now, Version: version, Store: db, Observe: told.Request,
+		Read: read, Log: log, Now: now, Version: version, Store: db, Observe: told.Request,
 		Intake: intake.Config{
 			Keys:      auth.NewKeys(cfg.Keys),
 			Store:     db,
