@@ -1,11 +1,14 @@
 // Package functions lists what the listener answers. The process serves all of the list; on AWS Lambda each function is a
-// program of its own, in its folder lambda.
+// program of its own, in its folder lambda, but for those that need a file.
 package functions
 
 import (
+	"slices"
+
 	"github.com/bitville/listener/functions/health"
 	"github.com/bitville/listener/functions/ingestphp"
 	"github.com/bitville/listener/functions/ingestpostgres"
+	"github.com/bitville/listener/functions/traces"
 	"github.com/bitville/listener/shared/host"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/web"
@@ -26,6 +29,7 @@ type Needs struct {
 	Keys      bool // API keys, and what bodies and callers may cost
 	Retention bool
 	Schedule  bool // is run every hour
+	File      bool // a database that is a file, so that it is no function on AWS Lambda
 }
 
 // ingest is what functions need that take records.
@@ -38,5 +42,13 @@ var All = []Function{
 	{"health", health.Patterns, Needs{}, "", record.Source{}, func(d host.Deps) web.Routes {
 		return health.New(health.Config{Store: d.Store, Now: d.Now, Version: d.Version})
 	}},
+	{"traces", traces.Patterns, Needs{File: true}, "", record.Source{}, func(d host.Deps) web.Routes {
+		return traces.New(traces.Config{Store: d.Read.View, Readers: d.Read.Readers, Values: d.Read.Values, Throttle: d.Read.Throttle, Proxies: d.Intake.Proxies, Now: d.Now})
+	}},
 	{"retention", nil, Needs{Retention: true, Schedule: true}, "", record.Source{}, nil},
+}
+
+// OnLambda lists the functions that run on AWS Lambda.
+func OnLambda() []Function {
+	return slices.DeleteFunc(slices.Clone(All), func(f Function) bool { return f.Needs.File })
 }

@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 		defer os.RemoveAll(dir)
 		programs = dir
 		sources := map[string]string{"hello": "../testdata/peers/lambdahello"}
-		for _, f := range functions.All {
+		for _, f := range functions.OnLambda() {
 			sources[f.Name] = "./" + f.Name + "/lambda"
 		}
 		for name, source := range sources {
@@ -71,7 +71,7 @@ func start(t testing.TB, name, database string, settings ...string) *functiontes
 
 func config(name, database string, settings ...string) functiontest.Config {
 	env := append([]string{"BITVILLE_DB_URL=" + database}, settings...)
-	if slices.ContainsFunc(functions.All, func(f functions.Function) bool { return f.Name == name && f.Needs.Keys }) {
+	if slices.ContainsFunc(functions.OnLambda(), func(f functions.Function) bool { return f.Name == name && f.Needs.Keys }) {
 		env = append(env, keyVar)
 	}
 	return functiontest.Config{Bootstrap: program(name), Env: env}

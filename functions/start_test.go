@@ -19,7 +19,7 @@ import (
 
 // names returns those of the functions that need what is asked.
 func names(wanted func(functions.Needs) bool) (all []string) {
-	for _, f := range functions.All {
+	for _, f := range functions.OnLambda() {
 		if wanted(f.Needs) {
 			all = append(all, f.Name)
 		}

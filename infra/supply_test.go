@@ -25,7 +25,7 @@ func TestLicences(t *testing.T) {
 		listed = append(listed, string(line[1]))
 	}
 	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "./localdev")
-	for _, f := range functions.All {
+	for _, f := range functions.OnLambda() {
 		list.Args = append(list.Args, "./functions/"+f.Name+"/lambda")
 	}
 	list.Dir, list.Stderr = root, os.Stderr

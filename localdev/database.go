@@ -16,7 +16,7 @@ func openDB(ctx context.Context, cfg config.Config, file sqlite.Config) (store.S
 	if cfg.DBURL != "" {
 		return openServer(cfg)
 	}
-	file.Path, file.Synchronous, file.Now = cfg.DBPath, cfg.DBSynchronous, now
+	file.Path, file.Synchronous, file.History, file.Now = cfg.DBPath, cfg.DBSynchronous, cfg.History, now
 	db, err := sqlite.Open(ctx, file)
 	if err != nil {
 		return nil, cannotOpen(cfg.DBPath, err)

@@ -7,11 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/config"
 )
 
@@ -36,12 +38,16 @@ func (devCommand) Run(p program) (err error) {
 	})
 }
 
-// setUpDev makes what is missing, the folder, an API key and the id of the record that greet prints, and returns the environment with what it lacks.
+// setUpDev makes what is missing, the folder, both keys and the id of the record that greet prints, and returns the environment with what it lacks.
 func setUpDev(environ []string) ([]string, error) {
 	if err := os.MkdirAll(devDir, 0o700); err != nil {
 		return nil, err
 	}
 	key, err := kept("api-key", rand.Text)
+	if err != nil {
+		return nil, err
+	}
+	readKey, err := kept("read-key", rand.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +59,9 @@ func setUpDev(environ []string) ([]string, error) {
 	}
 	if !has("BITVILLE_API_KEY") {
 		environ = append(environ, "BITVILLE_API_KEY_SHOP="+key)
+	}
+	if !has("BITVILLE_READ_KEY") && !has("BITVILLE_DB_URL=") {
+		environ = append(environ, `BITVILLE_READ_KEYS={"*":"`+readKey+`"}`)
 	}
 	if !has("BITVILLE_DB_PATH=") && !has("BITVILLE_DB_URL=") {
 		environ = append(environ, "BITVILLE_DB_PATH="+filepath.Join(devDir, "bitville.db"))
@@ -99,13 +108,22 @@ The listener runs. Post a record from another terminal:
 
   curl -sS -w '\n' --cacert %s -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '%s' https://localhost:%s/ingest/php
 
-Database: %s
-Read the record back:
+%sThe record as it is stored, in %s:
 
   %s=%s %s show %s
 
-`, quote(s.certPath), string(key.Secret), record, port, db, setting, quote(db), quote(program), id)
+`, quote(s.certPath), string(key.Secret), record, port, see(cfg, port, id), db, setting, quote(db), quote(program), id)
 	return err
+}
+
+// see tells where a browser shows the record. The link logs in: whoever reads the terminal may read the database too.
+func see(cfg config.Config, port, id string) string {
+	i := slices.IndexFunc(cfg.ReadKeys, func(k auth.Key) bool { return k.Project == auth.AllProjects || k.Project == cfg.Keys[0].Project })
+	if i < 0 || cfg.DBURL != "" {
+		return ""
+	}
+	return fmt.Sprintf("See what made it slow (the browser warns of the self-signed certificate once):\n\n  https://localhost:%s/traces/%s?key=%s\n\n",
+		port, id, url.QueryEscape(string(cfg.ReadKeys[i].Secret)))
 }
 
 // newUUID returns a random UUID (version 4).

@@ -184,7 +184,7 @@ func (by reader) settings(vars map[string]string) (set map[string]string, warnin
 	for name, value := range vars {
 		of, known := sections[name]
 		switch {
-		case isKeys(name):
+		case isKeys(name) || name == apiKeys.prefix || name == readKeys.prefix:
 			if by.lambda && readKeys.has(name) {
 				warnings = append(warnings, name+" does nothing on AWS Lambda")
 			}

@@ -36,7 +36,8 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, warnings)
 	require.Equal(t, config.Config{
-		Store: config.Store{DBPath: "/data/b.db", DBSynchronous: "NORMAL", Retention: 7 * 24 * time.Hour},
+		Store: config.Store{DBPath: "/data/b.db", DBSynchronous: "NORMAL", Retention: 7 * 24 * time.Hour, History: 90 * 24 * time.Hour},
+		Read:  config.Read{ReadValues: "masked"},
 		Intake: config.Intake{
 			Keys:                  []auth.Key{{Project: "shop", Secret: key1}},
 			MaxBodyBytes:          4 << 20,
@@ -62,6 +63,8 @@ var good = []struct {
 	{"BITVILLE_DB_AUTH_TOKEN", "token", func(c config.Config) any { return string(c.DBAuthToken) }, "token"},
 	{"BITVILLE_DB_SYNCHRONOUS", "FULL", func(c config.Config) any { return c.DBSynchronous }, "FULL"},
 	{"BITVILLE_RETENTION", "36h30m", func(c config.Config) any { return c.Retention }, 36*time.Hour + 30*time.Minute},
+	{"BITVILLE_HISTORY", "24h", func(c config.Config) any { return c.History }, 24 * time.Hour},
+	{"BITVILLE_READ_VALUES", "show", func(c config.Config) any { return c.ShowValues() }, true},
 	{"BITVILLE_LISTEN_ADDR", "127.0.0.1:9000", func(c config.Config) any { return c.ListenAddr }, "127.0.0.1:9000"},
 	{"BITVILLE_UDP_ADDR", "[::1]:8443", func(c config.Config) any { return c.UDPAddr }, "[::1]:8443"},
 	{"BITVILLE_TLS_CERT_PATH", "/tls/cert.pem", func(c config.Config) any { return c.TLSCertPath }, "/tls/cert.pem"},
@@ -107,7 +110,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		})
 	}
 	var all []string
-	for _, s := range config.Settings()[2:] {
+	for _, s := range config.Settings()[4:] {
 		all = append(all, s.Name)
 	}
 	require.Equal(t, all, tested, "a case for each setting")
@@ -149,6 +152,9 @@ func TestBadValues(t *testing.T) {
 		{"BITVILLE_RETENTION=-1h", `BITVILLE_RETENTION is "-1h": ` + duration},
 		{"BITVILLE_RETENTION= ", `BITVILLE_RETENTION is " ": ` + duration},
 		{"BITVILLE_RETENTION=9999999h", `BITVILLE_RETENTION is "9999999h": ` + duration},
+		{"BITVILLE_HISTORY=90d", `BITVILLE_HISTORY is "90d": set a Go duration of a day at least, such as 2160h (90 days are 2160h)`},
+		{"BITVILLE_HISTORY=23h", `BITVILLE_HISTORY is "23h": set a Go duration of a day at least, such as 2160h`},
+		{"BITVILLE_READ_VALUES=yes", `BITVILLE_READ_VALUES is "yes": set one of masked, show`},
 		{"BITVILLE_TLS_CERT_PATH=/tls/cert.pem", pair},
 		{"BITVILLE_TLS_KEY_PATH=/tls/key.pem", pair},
 		{"BITVILLE_MAX_BODY_BYTES=0", `BITVILLE_MAX_BODY_BYTES is "0": ` + bytes},
@@ -228,7 +234,7 @@ func TestEmptyCountsAsUnset(t *testing.T) {
 	want, _, err := config.Load(enough)
 	require.NoError(t, err)
 	environ := slices.Clone(enough)
-	for _, s := range config.Settings()[2:] {
+	for _, s := range config.Settings()[4:] {
 		if s.Name != "BITVILLE_DB_PATH" {
 			environ = append(environ, s.Name+"=")
 		}

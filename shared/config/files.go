@@ -89,7 +89,7 @@ func readSecret(path string) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO that nobody writes would never open
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
-		return "", errors.New("there is no such file: set the path of one that holds the secret; a secret itself is set without " + fileSuffix + ", and a project whose name ends in _file has its keys in " + apiKeys.all + " or " + readKeys.all)
+		return "", errors.New("there is no such file: set the path of one that holds the secret; a secret itself is set without " + fileSuffix + ", and a project whose name ends in _file has its keys in " + apiKeys.all)
 	case errors.Is(err, fs.ErrPermission):
 		return "", errors.New("the file cannot be read by the user that runs this: give it that user or its group")
 	case err != nil:

@@ -253,3 +253,45 @@ func FuzzKeysJSON(f *testing.F) {
 		}
 	})
 }
+
+// Read keys are set as API keys are, in variables of their own.
+func TestReadKeys(t *testing.T) {
+	const one, all = "BITVILLE_READ_KEY_SHOP=", "BITVILLE_READ_KEYS="
+	for _, c := range []struct {
+		name     string
+		environ  []string
+		keys     []auth.Key
+		warnings []string
+		problem  string
+	}{
+		{"none", nil, nil, nil, ""},
+		{"of a project", []string{one + key2 + "," + key3}, keysOf("shop", key2, key3), nil, ""},
+		{"of all", []string{all + `{"*":"` + key2 + `","blog":"` + key3 + `"}`}, append(keysOf("*", key2), keysOf("blog", key3)...), nil, ""},
+		{"one for two projects", []string{all + `{"shop":"` + key2 + `","blog":"` + key2 + `"}`}, append(keysOf("shop", key2), keysOf("blog", key2)...), nil, ""},
+		{"a short one", []string{one + key2[:6]}, keysOf("shop", auth.Secret(key2[:6])), []string{"BITVILLE_READ_KEY_SHOP: a key of project shop is shorter than 16 characters and could be guessed"}, ""},
+		{"with a server", []string{one + key2, "BITVILLE_DB_PATH=", "BITVILLE_DB_URL=https://example.com"}, keysOf("shop", key2),
+			[]string{"BITVILLE_READ_KEY_<PROJECT> and BITVILLE_READ_KEYS do nothing with BITVILLE_DB_URL: pages are read from a file"}, ""},
+		{"an empty one", []string{one}, nil, nil, "BITVILLE_READ_KEY_SHOP: a key of project shop is empty; set it, or remove the comma or the variable"},
+		{"no project", []string{"BITVILLE_READ_KEY_=" + key2}, nil, nil, "BITVILLE_READ_KEY_: the project's name is 0 characters long; 1 to 50"},
+		{"no JSON", []string{all + key2}, nil, nil, `BITVILLE_READ_KEYS is not a JSON object of strings: set {"shop":"key[,key…]"}`},
+		{"an API key", []string{one + key1}, keysOf("shop", key1), nil,
+			"BITVILLE_READ_KEY_<PROJECT> or BITVILLE_READ_KEYS holds an API key: make another key to read with, for an API key lies on every host that sends"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg, warnings, err := config.Load(append(with("BITVILLE_API_KEY_SHOP="+key1), c.environ...))
+			require.Equal(t, c.keys, cfg.ReadKeys)
+			require.Equal(t, c.warnings, warnings)
+			if c.problem == "" {
+				require.NoError(t, err)
+			} else {
+				require.EqualError(t, err, c.problem)
+			}
+		})
+	}
+	commands, _, err := config.LoadCommand(with(one + "x y"))
+	require.NoError(t, err, "a command needs no keys")
+	require.Empty(t, commands.ReadKeys)
+	_, warnings, err := config.LoadFunction([]string{"BITVILLE_DB_URL=https://example.com", one + key2, "BITVILLE_READ_VALUES=show"}, false)
+	require.NoError(t, err)
+	require.Equal(t, []string{"BITVILLE_READ_KEY_SHOP does nothing on AWS Lambda", "BITVILLE_READ_VALUES does nothing on AWS Lambda"}, warnings)
+}

@@ -68,17 +68,19 @@ func TestSettingsDocumentEveryField(t *testing.T) {
 	settings := config.Settings()
 	require.Equal(t, "BITVILLE_API_KEY_<PROJECT>", settings[0].Name)
 	require.Equal(t, "BITVILLE_API_KEYS", settings[1].Name)
+	require.Equal(t, "BITVILLE_READ_KEY_<PROJECT>", settings[2].Name)
+	require.Equal(t, "BITVILLE_READ_KEYS", settings[3].Name)
 	for _, s := range settings {
 		require.NotEmpty(t, s.Doc, s.Name)
 	}
 	byName := make(map[string]config.Setting)
-	for _, s := range settings[2:] {
+	for _, s := range settings[4:] {
 		require.True(t, strings.HasPrefix(s.Name, "BITVILLE_"), s.Name)
 		byName[s.Name] = s
 	}
-	require.Len(t, byName, len(settings)-2, "one stands twice")
+	require.Len(t, byName, len(settings)-4, "one stands twice")
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
-		if field.Anonymous || field.Name == "Keys" {
+		if field.Anonymous || field.Name == "Keys" || field.Name == "ReadKeys" {
 			continue
 		}
 		s, ok := byName[field.Tag.Get("env")]

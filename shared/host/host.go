@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/clientip"
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/store"
@@ -27,14 +26,12 @@ type Deps struct {
 	Read   Read
 }
 
-// Read is what functions need that show records. View is nil, and no reader is known, where the database cannot be
-// read so.
+// Read is what functions need that show records. There is no View, and no reader is known, where the database is no file.
 type Read struct {
 	View     view.Store
 	Readers  *auth.Readers
 	Values   bool           // show literals, values of query strings and secrets
 	Throttle *auth.Throttle // of wrong read keys
-	Proxies  clientip.Proxies
 }
 
 // Observers are told what happens, for metrics.
@@ -48,13 +45,12 @@ var Unobserved = Observers{Request: func(web.Observation) {}, Records: func(stor
 
 // New makes what settings ask for. now is the host's clock.
 func New(cfg config.Config, db store.Writer, log *slog.Logger, now func() time.Time, version string, told Observers) Deps {
-	var read Read
+	read := Read{Values: cfg.ShowValues(), Throttle: auth.NewThrottle(cfg.AuthFailuresPerMinute, now), Readers: auth.NewReaders(nil)}
 	if file, ok := db.(view.Store); ok {
-		read = Read{View: file, Values: cfg.ShowValues(), Throttle: auth.NewThrottle(cfg.AuthFailuresPerMinute, now), Proxies: cfg.TrustedProxies}
-		read.Readers = auth.NewReaders(cfg.ReadKeys)
+		read.View, read.Readers = file, auth.NewReaders(cfg.ReadKeys)
 	}
 	return Deps{
-		Read: read, Log: log, Now: now, Version: version, Store: db, Observe: told.Request,
+		Log: log, Now: now, Version: version, Store: db, Observe: told.Request, Read: read,
 		Intake: intake.Config{
 			Keys:      auth.NewKeys(cfg.Keys),
 			Store:     db,
