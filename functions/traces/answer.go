@@ -16,8 +16,9 @@ import (
 
 // Looking has its own budget, so that it never slows what is stored.
 const (
-	maxPages = 4
-	pageTime = 2 * time.Second
+	maxPages  = 4                // made at one time; a browser waits for its turn
+	queueTime = 10 * time.Second // of that wait
+	pageTime  = 2 * time.Second  // of a page's reads
 )
 
 // request is one request for a page, of a reader who is known.
@@ -63,17 +64,17 @@ func (h *handler) page(template string, fill func(r *request) (any, error)) web.
 	})
 }
 
-// enter waits for a slot, at most as long as a page may take.
+// enter waits for its turn. The context that it returns ends when the page's time is up.
 func (h *handler) enter(r *http.Request) (release func(), ctx context.Context, err error) {
-	ctx, cancel := context.WithTimeout(r.Context(), web.TimeLeft(r.Context(), pageTime))
+	turn, cancel := context.WithTimeout(r.Context(), web.TimeLeft(r.Context(), queueTime))
+	defer cancel()
 	select {
 	case h.slots <- struct{}{}:
-		return func() { <-h.slots; cancel() }, ctx, nil
-	case <-ctx.Done():
-		err := ctx.Err()
-		cancel()
-		return nil, nil, err
+	case <-turn.Done():
+		return nil, nil, turn.Err()
 	}
+	ctx, cancelPage := context.WithTimeout(r.Context(), web.TimeLeft(r.Context(), pageTime))
+	return func() { <-h.slots; cancelPage() }, ctx, nil
 }
 
 // fail answers with an error, which a browser gets as a page.

@@ -28,7 +28,8 @@ const (
 
 	minFlameShare = 0.001
 	chartBars     = 96
-	maxLines      = 10_000 // functions, spans or nodes of the whole profile or plan
+	maxLines      = 250       // functions, spans or nodes of the whole profile or plan; JSON has all
+	maxCopy       = 100 << 10 // bytes of a plan that the page has to be copied
 )
 
 // lookHTML is the look with what is drawn.
@@ -280,7 +281,7 @@ func drawFlame(f *profile.Flame) flamePicture {
 		if isDatabase(b.Name) {
 			kind = "database"
 		}
-		b.Name = oneLine(b.Name, 120)
+		b.Name = oneLine(b.Name, 100)
 		label := ""
 		if seen := int(b.Width * flameColumns); seen >= 2 {
 			label = cut(b.Name, seen)

@@ -44,6 +44,8 @@ var functions = template.FuncMap{
 	"attr":           attributeOf,
 	"share":          share,
 	"spanRows":       spanRows,
+	"maxLines":       func() int { return maxLines },
+	"copies":         func(plan string) bool { return len(plan) <= maxCopy },
 	"firstFunctions": func(f []profile.Function) []profile.Function { return f[:min(len(f), maxLines)] },
 	"longest":        longest,
 	"isDatabase":     isDatabase,

@@ -10,16 +10,15 @@ import (
 
 // TestNoTree: what is no plan says so in one sentence.
 func TestNoTree(t *testing.T) {
-	deep := strings.Repeat(`{"Plan":`, 20_000) + "1" + strings.Repeat("}", 20_000)
 	for _, c := range []struct{ name, payload, note string }{
 		{"none", `{}`, "No plan was sent"},
 		{"PHP's none", `[]`, "No plan was sent"},
 		{"cut off by the log", `{"text":"{\"Plan\": {\"Node Type\": \"Lim"}`, "The log cut this plan off"},
 		{"spans", `{"spans":[{"name":"Planner"}]}`, "The plan came as spans"},
 		{"something else", `{"a":1}`, "has no Plan in it"},
-		{"an empty file", ``, "is not JSON"},
-		{"not JSON", `{"Plan":`, "is not JSON"},
-		{"not JSON for its depth", deep, "is not JSON"},
+		{"an empty file", ``, "is not a JSON object"},
+		{"not JSON", `"Plan`, "is not a JSON object"},
+		{"cut off", `{"Plan":`, "has no Plan in it"},
 		{"too large", strings.Repeat(" ", MaxBytes+1), "larger than 4 MiB"},
 		{"a plan that is none", `{"Plan":[{"Node Type":"Result"}]}`, "has no Plan in it"},
 		{"null", `{"Plan":null,"Query Text":7,"Settings":[],"Triggers":{},"JIT":[1]}`, "has no Plan in it"},

@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// A reader walks JSON that json.Valid has accepted, without building what nobody asks for: a plan of 4 MiB may be
-// a million empty nodes. What has another type than it should is skipped and counts as missing. (encoding/json
-// would build all of it, and takes "node type" for "Node Type".)
+// A reader walks JSON without building what nobody asks for: a plan of 4 MiB may be a million empty nodes. What has another
+// type than it should is skipped and counts as missing. (encoding/json would build all of it, and takes "node type" for
+// "Node Type".) The text was valid JSON when it was stored; of any other text the reader makes something and comes to an
+// end.
 type reader struct {
 	text string
 	at   int
@@ -144,6 +145,11 @@ func unquote(raw string) (text string, ok bool) {
 	if last := len(raw) - 1; last > 0 && raw[last] == '"' && strings.IndexByte(raw, '\\') < 0 {
 		return raw[1:last], true
 	}
+	return unescape(raw)
+}
+
+// unescape is unquote for a string with escapes, or one that was cut.
+func unescape(raw string) (text string, ok bool) {
 	const escape = len(`\u0000`) // the last one may be cut too
 	for _, end := range []string{"", `"`} {
 		for cut := range min(escape, len(raw)) {

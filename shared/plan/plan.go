@@ -6,7 +6,6 @@
 package plan
 
 import (
-	"encoding/json"
 	"fmt"
 )
 
@@ -22,7 +21,6 @@ type Plan struct {
 	Nodes    []Node    // in the order of the text: each before its children; none: Notes say why
 	Findings []Finding // what is wrong, most milliseconds first
 	Notes    []string  // sentences: why there is no tree, what was cut
-	Query    string    // Query Text as it was sent, with its literals; "" when it is missing
 	Text     string    // a plan that the log cut off, as it was sent; Mask hides its literals
 	Settings []Setting // what differed from the server's defaults
 
@@ -100,15 +98,15 @@ type Condition struct{ Name, Text string }
 // was cut off. It never fails: a Plan without Nodes has a note that says why.
 func Parse(payload []byte) *Plan {
 	p := &Plan{}
-	switch {
-	case len(payload) > MaxBytes:
+	if len(payload) > MaxBytes {
 		p.note("The plan is larger than 4 MiB and was not read.")
-		return p
-	case !json.Valid(payload):
-		p.note("What came as the plan is not JSON.")
 		return p
 	}
 	r := &reader{text: string(payload)}
+	if c := r.peek(); c != '{' && c != '[' { // PHP writes [] for an empty object
+		p.note("What came as the plan is not a JSON object.")
+		return p
+	}
 	kind := "" // the member that tells what was sent
 	empty := true
 	for name := range r.members() {
@@ -123,8 +121,6 @@ func Parse(payload []byte) *Plan {
 			kind = name
 		case "spans":
 			kind = name
-		case "Query Text":
-			p.Query = r.string()
 		case "Settings":
 			for name := range r.members() {
 				p.Settings = append(p.Settings, Setting{name, r.string()})

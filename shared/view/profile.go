@@ -38,7 +38,7 @@ type Function struct {
 // What a flame graph has at most: what is narrower than half a pixel of a wide screen is not seen.
 const (
 	minShare = 0.0004
-	maxBoxes = 2_000
+	maxBoxes = 800
 )
 
 // Profile returns the profile of a request. function, from 1, is the place of one of its functions to tell more of; 0 is
