@@ -21,6 +21,7 @@ type Function struct {
 	Needs    Needs
 	Agent    string        // what its agents are called in a datagram; "" where none send
 	Source   record.Source // of its agents' records
+	Optional bool          // is on AWS only where a parameter of template.yaml names it; the process has all
 	New      func(host.Deps) web.Routes
 }
 
@@ -37,15 +38,20 @@ var ingest = Needs{Keys: true, Retention: true}
 
 // All lists the functions.
 var All = []Function{
-	{"ingestphp", []string{"POST " + ingestphp.Path}, ingest, "php", ingestphp.Source, func(d host.Deps) web.Routes { return ingestphp.New(d.Intake) }},
-	{"ingestpostgres", []string{"POST " + ingestpostgres.Path}, ingest, "postgres", ingestpostgres.Source, func(d host.Deps) web.Routes { return ingestpostgres.New(d.Intake) }},
-	{"health", health.Patterns, Needs{}, "", record.Source{}, func(d host.Deps) web.Routes {
-		return health.New(health.Config{Store: d.Store, Now: d.Now, Version: d.Version})
-	}},
-	{"traces", traces.Patterns, Needs{File: true}, "", record.Source{}, func(d host.Deps) web.Routes {
-		return traces.New(traces.Config{Store: d.Read.View, Readers: d.Read.Readers, Values: d.Read.Values, Throttle: d.Read.Throttle, Proxies: d.Intake.Proxies, Now: d.Now})
-	}},
-	{"retention", nil, Needs{Retention: true, Schedule: true}, "", record.Source{}, nil},
+	{Name: "ingestphp", Patterns: []string{"POST " + ingestphp.Path}, Needs: ingest, Agent: "php", Source: record.PHP,
+		New: func(d host.Deps) web.Routes { return ingestphp.New(d.Intake) }},
+	{Name: "ingestpostgres", Patterns: []string{"POST " + ingestpostgres.Path}, Needs: ingest, Agent: "postgres", Source: record.Postgres,
+		New: func(d host.Deps) web.Routes { return ingestpostgres.New(d.Intake) }},
+	{Name: "health", Patterns: health.Patterns,
+		New: func(d host.Deps) web.Routes {
+			return health.New(health.Config{Store: d.Store, Now: d.Now, Version: d.Version})
+		}},
+	{Name: "traces", Patterns: traces.Patterns, Needs: Needs{File: true},
+		New: func(d host.Deps) web.Routes {
+			return traces.New(traces.Config{Store: d.Read.View, Readers: d.Read.Readers, Values: d.Read.Values,
+				Throttle: d.Read.Throttle, Proxies: d.Intake.Proxies, Now: d.Now})
+		}},
+	{Name: "retention", Needs: Needs{Retention: true, Schedule: true}},
 }
 
 // OnLambda lists the functions that run on AWS Lambda.

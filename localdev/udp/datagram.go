@@ -19,6 +19,8 @@ import (
 )
 
 const (
+	version = "bv1 "
+
 	maxLine = 512 // bytes, above what a project's longest name makes of a first line
 	maxOff  = 60  // seconds between a sender's clock and ours
 )
@@ -31,26 +33,48 @@ type header struct {
 	covered         []byte // by the MAC: all that is before it
 }
 
-// parse cuts a datagram into its first line and its body. It looks at nothing of the body.
-func parse(datagram []byte) (h header, body []byte, ok bool) {
+// What is wrong with a first line, made once: a flood of them must cost little.
+var (
+	noVersion = malformed("it does not begin with \"bv1 \"")
+	noLine    = fmt.Errorf("%w: there is no line feed in the first %d bytes; it ends the first line", Malformed, maxLine)
+	noMAC     = malformed("the first line does not end in a space and a MAC of 64 hexadecimal digits")
+	noTime    = malformed("the first line has no time before its MAC: Unix seconds, a whole number without a sign")
+	noSource  = malformed("the first line names no source that sends datagrams, such as php; it is in lower case")
+)
+
+func malformed(what string) error {
+	return fmt.Errorf("%w: %s; the first line is \"bv1 <source> <project> <Unix seconds> <MAC>\"", Malformed, what)
+}
+
+// parse cuts a datagram into its first line and its body. It looks at nothing of the body. The error is Malformed, and
+// says more.
+func parse(datagram []byte) (h header, body []byte, err error) {
+	if !bytes.HasPrefix(datagram, []byte(version)) {
+		return h, nil, noVersion
+	}
 	end := bytes.IndexByte(datagram[:min(len(datagram), maxLine)], '\n')
+	if end < 0 {
+		return h, nil, noLine
+	}
 	at := end - hex.EncodedLen(sha256.Size)
-	if at < 0 {
-		return h, nil, false
+	if at <= len(version) || datagram[at-1] != ' ' {
+		return h, nil, noMAC
+	}
+	if _, err := hex.Decode(h.mac[:], datagram[at:end]); err != nil {
+		return h, nil, noMAC
 	}
 	h.covered = datagram[:at]
-	rest, isOurs := bytes.CutPrefix(h.covered, []byte("bv1 "))
-	rest, isSpaced := bytes.CutSuffix(rest, []byte(" "))
-	source, rest, _ := bytes.Cut(rest, []byte(" "))
+	source, rest, _ := bytes.Cut(datagram[len(version):at-1], []byte(" "))
 	space := bytes.LastIndexByte(rest, ' ') // a project's name may hold spaces
-	if !isOurs || !isSpaced || space < 0 {
-		return h, nil, false
+	if space < 0 {
+		return h, nil, noTime
 	}
-	h.source, h.project = string(source), string(rest[:space])
 	sent, err := strconv.ParseUint(string(rest[space+1:]), 10, 63)
-	h.sent = int64(sent)
-	_, hexErr := hex.Decode(h.mac[:], datagram[at:end])
-	return h, datagram[end+1:], err == nil && hexErr == nil
+	if err != nil {
+		return h, nil, noTime
+	}
+	h.source, h.project, h.sent = string(source), string(rest[:space]), int64(sent)
+	return h, datagram[end+1:], nil
 }
 
 // signed is a datagram whose MAC is right.
@@ -73,26 +97,32 @@ type decoder struct {
 func newDecoder(cfg Config) decoder {
 	d := decoder{sources: cfg.Sources, macs: make(map[string][]hash.Hash), retention: cfg.Retention}
 	for _, k := range cfg.Keys {
+		if len(k.Routes) > 0 {
+			continue // it is good for these alone
+		}
 		d.macs[k.Project] = append(d.macs[k.Project], hmac.New(sha256.New, []byte(k.Secret)))
 	}
 	return d
 }
 
 // verify tells whom a datagram is from. What a forger can send fails as early as it may and costs no more than one
-// HMAC a key, and nothing of its body is parsed. The error is a Reason.
+// HMAC a key, and nothing of its body is parsed. The error is a Reason, and says more.
 func (d *decoder) verify(datagram []byte, now time.Time) (signed, error) {
-	h, body, ok := parse(datagram)
+	h, body, err := parse(datagram)
+	if err != nil {
+		return signed{}, err
+	}
 	source, known := d.sources[h.source]
-	if !ok || !known {
-		return signed{}, Malformed
+	if !known {
+		return signed{}, noSource
 	}
 	project := record.Project(h.project)
 	macs, known := d.macs[project]
 	if !known {
-		return signed{}, UnknownProject
+		return signed{}, fmt.Errorf("%w: no API key is set for %q", UnknownProject, project)
 	}
 	if off := now.Unix() - h.sent; off > maxOff || off < -maxOff {
-		return signed{}, Clock
+		return signed{}, fmt.Errorf("%w: the first line says %d and it is %d here, in Unix seconds; they may be %d apart", Clock, h.sent, now.Unix(), maxOff)
 	}
 	for _, mac := range macs {
 		mac.Reset()
@@ -112,7 +142,7 @@ func (d *decoder) decode(s signed, now time.Time) (rec record.Record, rejected [
 	if err != nil {
 		return rec, nil, fmt.Errorf("%w: gzip: %w", Invalid, err)
 	}
-	batch, err := bitville.Wire{Source: s.source}.Decode(text, bitville.JSON, record.Rules{Project: s.project, Now: now, Retention: d.retention})
+	batch, err := bitville.Wire{Source: s.source}.Decode(text, bitville.JSON, record.Rules{Project: s.project, Now: now, Retention: d.retention}, nil)
 	if _, ok := errors.AsType[*bitville.ProjectError](err); ok {
 		return rec, nil, WrongProject
 	}

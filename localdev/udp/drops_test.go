@@ -3,6 +3,7 @@ package udp
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -114,14 +115,25 @@ func TestDebugTellsWhy(t *testing.T) {
 	cfg := config(nil)
 	became := watched(&cfg)
 	log := logged(&cfg, slog.LevelDebug)
+	at := time.Now()
+	cfg.Now = func() time.Time { return at }
 	client, _ := start(t, cfg)
 	php, from := line("php", "my_shop"), client.LocalAddr().String()
-	send(t, client, "noise", sign(newKey, php, "[]"), sign(newKey, php, "{"), sign(newKey, php, strings.Replace(text("my_shop", 1), "1.50", `"1.50"`, 1)))
-	became.requireAll(t, 4)
+	const first = `; the first line is "bv1 <source> <project> <Unix seconds> <MAC>"`
+	send(t, client, "noise", "bv1 "+strings.Repeat("x", 2*maxLine), "bv1 php my_shop 1\n{}",
+		sign(newKey, "bv1 php my_shop", "{}"), sign(newKey, line("mysql", "my_shop"), "{}"), sign(newKey, line("php", "shpo"), "{}"),
+		sign(newKey, fmt.Sprint("bv1 php my_shop ", at.Unix()-61), "{}"), sign(newKey, php, "[]"), sign(newKey, php, "{"), sign(newKey, php, strings.Replace(text("my_shop", 1), "1.50", `"1.50"`, 1)))
+	became.requireAll(t, 10)
 	want := []map[string]any{
-		{"reason": "malformed"},
+		{"reason": `malformed: it does not begin with "bv1 "` + first},
+		{"reason": "malformed: there is no line feed in the first 512 bytes; it ends the first line"},
+		{"reason": "malformed: the first line does not end in a space and a MAC of 64 hexadecimal digits" + first},
+		{"reason": "malformed: the first line has no time before its MAC: Unix seconds, a whole number without a sign" + first},
+		{"reason": "malformed: the first line names no source that sends datagrams, such as php; it is in lower case" + first},
+		{"reason": `unknown_project: no API key is set for "shpo"`},
+		{"reason": fmt.Sprintf("clock: the first line says %d and it is %d here, in Unix seconds; they may be 60 apart", at.Unix()-61, at.Unix())},
 		{"reason": "invalid: an array; send one record a datagram"},
-		{"reason": "invalid", "offset": 1., "message": "the text ends early; send all of it, and count its Content-Length in bytes (strlen, not mb_strlen)"},
+		{"reason": "invalid", "offset": 1., "message": "the text ends early; send all of it (over HTTP count its Content-Length in bytes: strlen, not mb_strlen)"},
 		{"reason": "invalid", "index": 0., "path": "duration_ms", "message": "must be a number or null, not a string; leave its quotes out"},
 	}
 	for _, line := range want {

@@ -1,14 +1,14 @@
-// Package udp takes records as datagrams, one each, for agents that must never wait: whoever sends one learns
-// nothing of it, for there is no answer of any kind.
+// Package udp takes records as datagrams, one record each, for agents that must never wait. There is no answer of any
+// kind: the sender never learns what became of a datagram.
 //
 // A datagram is
 //
 //	bv1 <php|postgres> <project> <unix seconds> <hex HMAC-SHA256>⏎<the record's JSON, or that under gzip>
 //
-// and the HMAC, keyed with the project's API key, covers the first line up to and with the space before it, and
-// what is behind the line feed. Nothing of the record is looked at before the HMAC is right. What was taken is
-// stored, however often the store refuses, but for what the end of the process leaves behind; what was not is
-// counted by Reason.
+// The HMAC is keyed with the project's API key. It covers the first line up to the space before the HMAC, with that space, and
+// everything behind the line feed. The record is not read before the HMAC is right. A record that was taken is stored,
+// however often the store refuses; only the end of the process can leave some behind. Each datagram that was not taken is
+// counted under its Reason.
 package udp
 
 import (
@@ -32,14 +32,14 @@ import (
 const (
 	defaultReceiveBuffer = 4 << 20                // bytes: as much as Linux grants unasked since 6.17
 	maxDatagram          = 64 << 10               // bytes, above the most that UDP can carry
-	lastReads            = 200 * time.Millisecond // for what the kernel holds already when the end comes
-	drainTimeout         = 3 * time.Second        // for storing what is queued then
-	errorPause           = 100 * time.Millisecond // after a read that failed, so that failing costs little
+	lastReads            = 200 * time.Millisecond // how long datagrams are still read at the end: the kernel may hold some
+	drainTimeout         = 3 * time.Second        // how long queued records are still stored after that
+	errorPause           = 100 * time.Millisecond // after a failed read, so that a socket that keeps failing costs little
 	kernelEvery          = time.Second            // between looks at the kernel's count
 )
 
-// Store is where records go. Insert returns once they are committed; its error says that they may not be, and that
-// storing them again is safe.
+// Store is where records go. Insert returns once they are committed. After an error they may be stored or not, and storing
+// them again is safe.
 type Store interface {
 	Insert(ctx context.Context, records []record.Record) (store.Result, error)
 }
@@ -54,11 +54,11 @@ type Config struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 
-	Drop  func(Reason, int) // told of dropped datagrams, for metrics
-	Count func(store.Count) // told what became of records, for metrics
+	Drop  func(Reason, int) // is called for dropped datagrams, for metrics
+	Count func(store.Count) // is called with what became of records, for metrics
 
-	LogEvery      time.Duration // between lines on drops, while there are any; a minute when it is 0
-	ReceiveBuffer int           // bytes of datagrams that the kernel is asked to hold; 4 MiB when it is 0
+	LogEvery      time.Duration // between two log lines on drops; 0 is a minute
+	ReceiveBuffer int           // bytes of datagrams that the kernel should hold; 0 is 4 MiB
 }
 
 // Receiver takes datagrams.
@@ -72,7 +72,7 @@ type Receiver struct {
 	kernel      uint32 // drops that the kernel had counted at the last look
 }
 
-// Listen opens the socket. Run must follow, which closes it.
+// Listen opens the socket. The caller must then call Run, which closes it.
 func Listen(cfg Config) (*Receiver, error) {
 	cfg.LogEvery = cmp.Or(cfg.LogEvery, time.Minute)
 	cfg.ReceiveBuffer = cmp.Or(cfg.ReceiveBuffer, defaultReceiveBuffer)
@@ -101,8 +101,8 @@ func Listen(cfg Config) (*Receiver, error) {
 // Addr is where datagrams are taken.
 func (r *Receiver) Addr() net.Addr { return r.conn.LocalAddr() }
 
-// Run takes datagrams until ctx ends, then stores what has arrived, and returns: within four seconds even when the
-// store fails. It may be called once.
+// Run takes datagrams until ctx ends. Then it stores what has arrived and returns, within four seconds even when the store
+// fails. It may be called once.
 func (r *Receiver) Run(ctx context.Context) {
 	storing, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
@@ -121,7 +121,7 @@ func (r *Receiver) Run(ctx context.Context) {
 	_ = r.conn.Close()
 }
 
-// read takes datagrams until the read deadline. It is one goroutine, so that a flood costs no more than one core.
+// read takes datagrams until the read deadline. It is one goroutine, so that a flood costs one core at most.
 func (r *Receiver) read() {
 	in := newReader(r.conn)
 	for {
@@ -144,7 +144,7 @@ func (r *Receiver) receive(datagram []byte, from net.Addr) {
 	}
 	reason, _ := errors.AsType[Reason](err)
 	r.drop(reason, 1)
-	// For whoever writes an agent, as there is no answer.
+	// Authors of agents get no answer, so that they read this line.
 	debug := context.Background()
 	if !r.cfg.Log.Enabled(debug, slog.LevelDebug) || !r.dropped.mayTell() {
 		return
@@ -160,7 +160,7 @@ func (r *Receiver) receive(datagram []byte, from net.Addr) {
 	r.cfg.Log.LogAttrs(debug, slog.LevelDebug, "datagram dropped", attrs...)
 }
 
-// take queues the record of a datagram, or says what is wrong with it. Its errors are Reasons.
+// take queues the record of a datagram, or returns what is wrong with it. Its errors are Reasons.
 func (r *Receiver) take(datagram []byte) ([]record.Rejection, error) {
 	now := r.cfg.Now()
 	signed, err := r.decoder.verify(datagram, now)

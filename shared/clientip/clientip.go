@@ -1,5 +1,5 @@
-// Package clientip finds the client that sent a request, also behind reverse proxies. It believes only what a trusted proxy
-// wrote into the header, so that no client can choose its address.
+// Package clientip finds the client that sent a request, also behind reverse proxies. It believes only the header entries that a
+// trusted proxy wrote, so that no client can choose its own address.
 package clientip
 
 import (
@@ -14,11 +14,11 @@ const maxHops = 32
 
 // Of returns the address of the client that sent a request, without a zone, and as IPv4 when it is IPv4 in IPv6.
 //
-// It is the peer's. When that is a trusted proxy, it is the rightmost address of X-Forwarded-For that is
-// not one, for each proxy writes whom it forwards for to the right of what it got. When all are trusted, it is
-// the leftmost. What stands left of an entry that is no address is not read, for nobody vouches for it, nor
-// what stands left of 32 proxies: the client is then the last proxy that was read. A peer whose address the
-// host does not tell has the zero address.
+// Usually the client is the peer. If the peer is a trusted proxy, the client is the rightmost address in X-Forwarded-For that
+// is not a trusted proxy, because each proxy appends the address it forwards for at the right. If all addresses are trusted,
+// the client is the leftmost. Reading stops at an entry that is no address, since nobody vouches for what stands left of it,
+// and after 32 proxies; the client is then the last proxy that was read. If the host does not know the peer's address, the
+// result is the zero address.
 func Of(r *http.Request, trusted Proxies) netip.Addr {
 	client := parse(r.RemoteAddr)
 	if !trusted.Contain(client) {
@@ -38,7 +38,7 @@ func Of(r *http.Request, trusted Proxies) netip.Addr {
 	return client
 }
 
-// fromRight yields the entries of the header's lines, which are one list, beginning with the last.
+// fromRight yields the header's entries from the last to the first. Several lines of the header are one list.
 func fromRight(lines []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := len(lines) - 1; i >= 0; i-- {
@@ -53,8 +53,8 @@ func fromRight(lines []string) iter.Seq[string] {
 	}
 }
 
-// parse reads an address that may have a port behind it, as a peer's has and some proxies write it. It
-// returns the zero address for anything else.
+// parse reads an address. A port may follow it, as in a peer's address and in what some proxies write. For anything else it
+// returns the zero address.
 func parse(text string) netip.Addr {
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
@@ -67,8 +67,8 @@ func parse(text string) netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-// Network returns what counts as one client where clients are counted: an IPv4 address, or the /64 that an
-// IPv6 client has to choose its addresses from.
+// Network returns what counts as one client where clients are counted: an IPv4 address, or an IPv6 /64, from which one client
+// can take any address.
 func Network(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap()
 	network, _ := addr.Prefix(min(addr.BitLen(), 64)) // fails for no such length

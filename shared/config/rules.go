@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bitville/listener/shared/mask"
 	"github.com/bitville/listener/shared/record"
 )
 
@@ -61,6 +62,9 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 			wrong(text.name, err)
 		}
 	}
+	for i, name := range c.ImportKeep {
+		c.ImportKeep[i] = strings.TrimSpace(name)
+	}
 	warnings = append(warnings, c.completeACME(set)...)
 	right := map[string]bool{
 		"BITVILLE_RETENTION":                c.Retention >= leastRetention,
@@ -73,6 +77,7 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 		"BITVILLE_ACME_DIRECTORY_URL":       isHTTPS(c.ACMEDirectoryURL),
 		"BITVILLE_MAX_CONNECTIONS":          c.MaxConnections >= 16,
 		"BITVILLE_MAX_BODY_BYTES":           leastBody <= c.MaxBodyBytes && c.MaxBodyBytes <= record.MaxBody,
+		"BITVILLE_IMPORT_KEEP":              !slices.ContainsFunc(c.ImportKeep, func(name string) bool { return !slices.Contains(mask.Dropped, name) }),
 		"BITVILLE_AUTH_FAILURES_PER_MINUTE": c.AuthFailuresPerMinute > 0,
 	}
 	for _, s := range table {

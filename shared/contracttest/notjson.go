@@ -11,7 +11,7 @@ const (
 	notBegun    = "JSON begins with { or [, and this does not; " + useEncoder
 	useEncoder  = "build it with a JSON encoder: json_encode in PHP, json.dumps in Python, jq in a shell"
 	empty       = "the body is empty; PHP's json_encode returns false for what it cannot encode (NAN, text that is not UTF-8), and json_last_error_msg() says why"
-	endsEarly   = "the text ends early; send all of it, and count its Content-Length in bytes (strlen, not mb_strlen)"
+	endsEarly   = "the text ends early; send all of it (over HTTP count its Content-Length in bytes: strlen, not mb_strlen)"
 	lineEnds    = "the line ends early; NDJSON has a whole object in each line, and one that goes over several is sent as application/json"
 	lastComma   = "a comma stands before the closing bracket; leave it out"
 	notUTF8     = "the text is not UTF-8 there, or ends inside of a character; encode it as UTF-8 (PHP: mb_convert_encoding, or the flag JSON_INVALID_UTF8_SUBSTITUTE)"
@@ -47,7 +47,7 @@ const (
 	isLog       = "it begins as a line of a log; send the JSON alone"
 	isBytea     = "it is a bytea as Postgres prints it, bytes in hexadecimal; send the text (convert_from(…, 'UTF8'))"
 	isCopyNull  = `it is \N, as COPY writes NULL; send the JSON of a row that has one`
-	hexGzip     = "it is gzip in hexadecimal; send the bytes of gzip, with the header Content-Encoding: gzip"
+	hexGzip     = "it is gzip in hexadecimal; send the bytes of gzip (over HTTP with the header Content-Encoding: gzip)"
 	hexJSON     = "it is hexadecimal; send the JSON itself"
 	noPoint     = "a digit must stand behind a number's point; write 5.0 or 5"
 	noExponent  = "a digit must stand behind a number's e; " + useEncoder
@@ -90,7 +90,7 @@ func notJSON() []Case {
 		of("bzip2", "BZh91AY&SY", 0, "it is bzip2; send gzip or zstd, with its Content-Encoding"),
 		of("brotli", "\x1b\x0e\x00\xf8\x8d\x94", 0, isBinary),
 		of("MessagePack", "\x86\xa7project", 0, isBinary),
-		of("gzip in base64", "H4sIAAAAAAAAA6uuBQBDv6ajAgAAAA==", 0, "it is gzip in base64; send the bytes of gzip, with the header Content-Encoding: gzip"),
+		of("gzip in base64", "H4sIAAAAAAAAA6uuBQBDv6ajAgAAAA==", 0, "it is gzip in base64; send the bytes of gzip (over HTTP with the header Content-Encoding: gzip)"),
 		of("base64", "eyJwcm9qZWN0Ijoic2hvcCJ9", 0, "it is base64; send the JSON itself"),
 		of("an object that ends early", `{"project"`, 10, endsEarly),
 		of("a string that ends early", `{"project":"sh`, 14, endsEarly),
@@ -132,7 +132,7 @@ func notJSON() []Case {
 		of("a chunk's length", "5\r\nhello", 3, notBegun),
 		of("a word and more", "null {}", 5, notBegun),
 		of("gzip in hexadecimal", "1f8b0800000000000003", 1, hexGzip),
-		of("zstd in hexadecimal", "28b52ffd", 2, "it is zstd in hexadecimal; send the bytes of zstd, with the header Content-Encoding: zstd"),
+		of("zstd in hexadecimal", "28b52ffd", 2, "it is zstd in hexadecimal; send the bytes of zstd (over HTTP with the header Content-Encoding: zstd)"),
 		of("JSON in hexadecimal", "7b2270", 1, hexJSON),
 		of("a bytea of Postgres", `\x7b2270726f6a656374`, 0, isBytea),
 		of("NULL of COPY", "\\N\n", 0, isCopyNull),

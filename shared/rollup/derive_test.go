@@ -78,7 +78,7 @@ func TestPayloads(t *testing.T) {
 			source = record.Source{ID: postgres, NameField: "query", MaxNameBytes: 64 << 10}
 		}
 		batch, err := bitville.Wire{Source: source}.Decode(lines.Bytes(), "application/json",
-			record.Rules{Project: "shop", Retention: time.Hour, Now: time.Unix(1795381106, 0)})
+			record.Rules{Project: "shop", Retention: time.Hour, Now: time.Unix(1795381106, 0)}, nil)
 		require.NoError(t, err)
 		require.Len(t, batch.Records, 1)
 		p := Derive(&batch.Records[0])

@@ -23,15 +23,15 @@ const (
 	otherHost = "the database cannot be reached: there is no way to the host of BITVILLE_DB_URL"
 )
 
-// causes sorts what the driver says: it loses error codes, so that only texts are left. The first that an
-// error's text holds is taken. again tells that another try may do better within a request.
+// causes sorts the driver's errors by their texts, because the driver drops error codes. The first row whose text an error
+// contains counts. again says that another try within the request may succeed.
 var causes = []struct {
 	text   string // in lower case
 	reason string
 	again  bool
 	after  time.Duration
 }{
-	// Before the statuses that they come with.
+	// These stand before the statuses that come with them.
 	{"operation was blocked", "the database's plan is used up, and blocks the listener", false, time.Minute}, // Turso, above a quota
 	{"are blocked", "the database's plan is used up, and blocks the listener", false, time.Minute},
 	{"blocked:", "the database's plan is used up, and blocks the listener", false, time.Minute},
@@ -95,8 +95,8 @@ var causes = []struct {
 	{"stream", cut, true, time.Second}, // STREAM_EXPIRED, stream is closed
 }
 
-// explain makes an error of the driver a *store.Unavailable, and tells whether another try within the
-// request may do better. What no row of the table knows is not tried again here; the agent will.
+// explain turns an error of the driver into a *store.Unavailable, and tells whether another try within the request may succeed.
+// An error that is in no row of the table is not tried again here; the agent sends again.
 func (db *DB) explain(ctx context.Context, err error) (u *store.Unavailable, again bool) {
 	cause := &told{db.tell(err), err}
 	timeout, ok := errors.AsType[net.Error](err)
@@ -112,7 +112,7 @@ func (db *DB) explain(ctx context.Context, err error) (u *store.Unavailable, aga
 	return &store.Unavailable{Reason: "the database failed", RetryAfter: 5 * time.Second, Err: cause}, false
 }
 
-// told is an error in words that may be logged.
+// told is an error whose text may be logged.
 type told struct {
 	text string
 	err  error
@@ -121,16 +121,16 @@ type told struct {
 func (e *told) Error() string { return e.text }
 func (e *told) Unwrap() error { return e.err }
 
-const maxTold = 300 // bytes of an error's text: a page in place of an answer says no more in thousands
+const maxTold = 300 // bytes of an error's text; the server may have answered with a whole page
 
-// userInfo and urlQuery are where a URL may hold a secret: the one that a server redirects to.
+// userInfo and urlQuery match the parts of a URL that may hold a secret. A server may redirect to such a URL.
 var (
 	userInfo = regexp.MustCompile(`://[^\s"/]*@`)
 	urlQuery = regexp.MustCompile(`(://[^\s"?]*)\?[^\s"]*`)
 )
 
-// tell returns what the driver says in one line: without the statement, which it puts before it, and without the token,
-// which the server may have sent back.
+// tell returns an error's text in one line. It takes out the statement, which the driver puts in front, and the token, which
+// the server may have sent back.
 func (db *DB) tell(err error) string {
 	text := err.Error()
 	const before = "failed to execute SQL:"
@@ -157,8 +157,8 @@ func (db *DB) tell(err error) string {
 
 var errRedirect = errors.New("a redirect is not followed")
 
-// The driver asks by http.DefaultClient and takes no other. By a redirect that client makes a GET of a POST, and the
-// answer to that says nothing of the cause. Other users of the client are let alone.
+// The driver uses http.DefaultClient and takes no other. After a redirect that client turns a POST into a GET, whose answer
+// says nothing of the cause. Requests of other users of the client stay as they are.
 func init() {
 	http.DefaultClient.CheckRedirect = func(r *http.Request, via []*http.Request) error {
 		if strings.HasSuffix(via[0].URL.Path, "/v2/pipeline") {
@@ -171,7 +171,7 @@ func init() {
 	}
 }
 
-// missingTable tells an empty database. Both "Parse error: …" and "SQLite error: …" say it.
+// missingTable tells whether the database is empty. Servers say so with "Parse error: …" or "SQLite error: …".
 func missingTable(err error) bool {
 	return strings.Contains(err.Error(), "no such table: profiling_data")
 }

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// insertBatch stores the records of a JSON array of arrays. Payloads travel as JSON strings: a JSON
-	// value would come out minified. A digest is a string, since not every JSON reader keeps 64 bits.
+	// insertBatch stores the records of a JSON array of arrays. Payloads are JSON strings in it, because a JSON value would
+	// come out minified. A digest is a string, because not every JSON reader keeps 64 bits.
 	insertBatch = `INSERT INTO profiling_data
 		(correlation_id, project, source, timestamp, duration_ms, name, attributes, payload, digest, created_at)
 		SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, CAST(value->>8 AS INTEGER), ?2
@@ -26,10 +26,9 @@ const (
 	maxArgument = 2 << 20 // bytes of insertBatch's argument
 )
 
-// Insert stores the records, as many in one statement as its argument holds, and returns once all are
-// committed. An error is a *store.Unavailable: some of the records may have been stored, and sending all
-// of them again is safe. A record that this call stored at its second try counts as a duplicate, so that
-// only the sum of the result is certain.
+// Insert stores the records and returns once all are committed. One statement takes as many as its argument can hold. An error
+// is a *store.Unavailable: some of the records may be stored, and sending all of them again is safe. If a try was cut off
+// and repeated, a record that the first try stored counts as a duplicate, so that only the sum of the result is certain.
 func (db *DB) Insert(ctx context.Context, records []record.Record) (store.Result, error) {
 	var result store.Result
 	created := db.now().UnixMicro()
@@ -75,7 +74,7 @@ func (db *DB) Insert(ctx context.Context, records []record.Record) (store.Result
 	return result, nil
 }
 
-// text returns what a nullable text column takes.
+// text returns the value for a text column that may be NULL.
 func text(b []byte) any {
 	if b == nil {
 		return nil
@@ -107,7 +106,7 @@ func appendJSON(b []byte, r *record.Record) []byte {
 	return append(b, '"', ']')
 }
 
-// appendString appends s as a JSON string, with no more escapes than JSON asks for.
+// appendString appends s as a JSON string, with only the escapes that JSON needs.
 func appendString(b []byte, s string) []byte {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)

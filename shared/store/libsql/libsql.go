@@ -1,8 +1,8 @@
 // Package libsql keeps records in a libSQL server: Turso, a self-hosted sqld, or tursodb's sync server.
 //
-// Every write is one statement. The server runs it whole or not at all, and it may run twice: after a cut connection, sending it
-// again is safe. Nothing is opened before it is needed, and nothing outlives its call, so the package works where the process is
-// frozen between requests. The driver is deprecated upstream; no other package imports it.
+// Every write is one statement. The server runs it whole or not at all. It may also run twice, so that sending it again after a
+// cut connection is safe. The package opens nothing before it is needed and keeps nothing open after a call, so that it works
+// where the process is frozen between requests. The driver is deprecated upstream; no other package imports it.
 package libsql
 
 import (
@@ -27,8 +27,8 @@ import (
 var schema string
 
 const (
-	callTimeout = 8 * time.Second // of one call, its tries together: a silent server is told within 10 s
-	tryTimeout  = 4 * time.Second // of one try: one that got no answer leaves time for another, within 5 s of the server's return
+	callTimeout = 8 * time.Second // of one call with all its tries: callers learn of a silent server within 10 s
+	tryTimeout  = 4 * time.Second // of one try: after a try without an answer there is time for another
 	maxTries    = 3
 	firstPause  = 50 * time.Millisecond // before the second try; doubled before the third
 )
@@ -48,7 +48,7 @@ type DB struct {
 	warmUp sync.WaitGroup
 }
 
-// New returns the database at a URL, whose form config has checked. It opens no connection.
+// New returns the database at a URL. Package config has checked the URL's form. New opens no connection.
 func New(cfg Config) (*DB, error) {
 	var options []libsql.Option
 	if cfg.AuthToken != "" {
@@ -87,15 +87,15 @@ func (db *DB) Close() error {
 // Admit returns nil: this store has no queue.
 func (db *DB) Admit() error { return nil }
 
-// Ready tells whether a record could be stored now, by the statement that stores one, with none. The error
-// is a *store.Unavailable that says why not.
+// Ready tells whether a record could be stored now. It runs the statement that stores records, with none. The error is a
+// *store.Unavailable that says why not.
 func (db *DB) Ready(ctx context.Context) error {
 	_, err := db.write(ctx, insertBatch, "[]", db.now().UnixMicro())
 	return err
 }
 
-// write runs one statement that returns a row for each row that it wrote, and counts them. Affected rows
-// are not asked for: some servers always say 0. The statement must be one that may run twice.
+// write runs one statement that returns a row for each row that it wrote, and counts these rows. It does not ask for affected
+// rows, because some servers always answer 0. The statement must be safe to run twice.
 func (db *DB) write(ctx context.Context, statement string, args ...any) (rows int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -129,8 +129,8 @@ func (db *DB) try(ctx context.Context, statement string, args ...any) (count int
 	return count, err
 }
 
-// query runs a statement once and calls scan for each row. Its error is the driver's, which has no timeout of
-// its own and panics on answers that it does not expect.
+// query runs a statement once and calls scan for each row. Its error is the driver's. The driver has no timeout of its own and
+// panics on answers that it does not expect; query handles both.
 func (db *DB) query(ctx context.Context, scan func(*sql.Rows) error, statement string, args ...any) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()

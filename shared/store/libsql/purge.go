@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	purgeRows = 2000 // of one statement: its answer names each row, and stays far below what servers send
-	// A chunk is not begun when less than this is left of the context's time: a function that is stopped
-	// in the middle reports nothing.
+	purgeRows = 2000 // of one statement: its answer has a row for each, and must stay far below what servers send
+	// No chunk is begun when less than this is left of the context's time, because a function that is stopped in the middle
+	// reports nothing.
 	purgeMargin = callTimeout + time.Second
 )
 
-// Purge deletes the records whose timestamp is before the given time, in chunks. It stops before the
-// context's time is up and says so in the report's Unfinished; the next purge goes on. A server keeps the
-// space for new records: it has no way to be told to give it back.
+// Purge deletes the records whose timestamp is before the given time, in chunks. It stops before the context's time is up and
+// sets the report's Unfinished; the next purge goes on. The server keeps the freed space for new records: no statement
+// makes it give the space back.
 func (db *DB) Purge(ctx context.Context, before time.Time) (report store.PurgeReport, err error) {
 	if err := db.ensureSchema(ctx); err != nil {
 		u, _ := db.explain(ctx, err)
@@ -56,7 +56,7 @@ func (db *DB) Purge(ctx context.Context, before time.Time) (report store.PurgeRe
 	return report, nil
 }
 
-// sources lists the sources that have records, from one index entry each.
+// sources lists the sources that have records. It reads one index entry for each.
 func (db *DB) sources(ctx context.Context) (found []string, err error) {
 	last := ""
 	for {

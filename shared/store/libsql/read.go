@@ -23,8 +23,8 @@ func (db *DB) ByCorrelationID(ctx context.Context, id string) (entries []store.E
 	return entries, err
 }
 
-// Reach tells whether the server answers, takes the token, and would take a record, by the statement that stores one,
-// with none. It makes nothing: that the table is missing is no error. An error is a *store.Unavailable that says why not.
+// Reach tells whether the server answers, accepts the token and would take a record. It runs the statement that stores records,
+// with none, and makes nothing: a missing table is no error. An error is a *store.Unavailable that says why not.
 func (db *DB) Reach(ctx context.Context) error {
 	if _, err := db.try(ctx, insertBatch, "[]", db.now().UnixMicro()); err != nil && !missingTable(err) {
 		unavailable, _ := db.explain(ctx, err)

@@ -12,8 +12,8 @@ const (
 	printed = "it begins as what PHP prints, not as JSON; send what json_encode returns, without var_export, print_r or serialize"
 	warned  = "it begins with a message of PHP's; switch display_errors off, and send what json_encode returns alone"
 	formed  = "it is a form; send the JSON alone as the body (curl: --data-binary, and neither -F nor --data-urlencode)"
-	hexGzip = "it is gzip in hexadecimal; send the bytes of gzip, with the header Content-Encoding: gzip"
-	hexZstd = "it is zstd in hexadecimal; send the bytes of zstd, with the header Content-Encoding: zstd"
+	hexGzip = "it is gzip in hexadecimal; send the bytes of gzip (over HTTP with the header Content-Encoding: gzip)"
+	hexZstd = "it is zstd in hexadecimal; send the bytes of zstd (over HTTP with the header Content-Encoding: zstd)"
 	hexJSON = "it is hexadecimal; send the JSON itself"
 )
 
@@ -36,8 +36,8 @@ var beginnings = []struct{ prefix, hint string }{
 	{"[object ", "it is what JavaScript makes of an object as text; send what JSON.stringify returns"},
 	{"eyJ", "it is base64; send the JSON itself"},
 	{"W3s", "it is base64; send the JSON itself"},
-	{"H4sI", "it is gzip in base64; send the bytes of gzip, with the header Content-Encoding: gzip"},
-	{"KLUv", "it is zstd in base64; send the bytes of zstd, with the header Content-Encoding: zstd"},
+	{"H4sI", "it is gzip in base64; send the bytes of gzip (over HTTP with the header Content-Encoding: gzip)"},
+	{"KLUv", "it is zstd in base64; send the bytes of zstd (over HTTP with the header Content-Encoding: zstd)"},
 	{"1f8b", hexGzip}, {"1F8B", hexGzip}, {"28b52ffd", hexZstd}, {"28B52FFD", hexZstd}, {"7b", hexJSON}, {"7B", hexJSON}, {"5b7b", hexJSON}, {"5B7B", hexJSON},
 	{"data:", "it is an event stream; send the JSON alone"},
 	{"HTTP/", "it begins with an HTTP header; send the JSON alone"},

@@ -23,7 +23,7 @@ const (
 	notBegun   = "JSON begins with { or [, and this does not; " + useEncoder
 	useEncoder = "build it with a JSON encoder: json_encode in PHP, json.dumps in Python, jq in a shell"
 	emptyBody  = "the body is empty; PHP's json_encode returns false for what it cannot encode (NAN, text that is not UTF-8), and json_last_error_msg() says why"
-	endsEarly  = "the text ends early; send all of it, and count its Content-Length in bytes (strlen, not mb_strlen)"
+	endsEarly  = "the text ends early; send all of it (over HTTP count its Content-Length in bytes: strlen, not mb_strlen)"
 	lineEnds   = "the line ends early; NDJSON has a whole object in each line, and one that goes over several is sent as application/json"
 )
 
