@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -32,10 +31,7 @@ type traffic struct {
 func (l *listener) send(b testing.TB, clients int, stop <-chan struct{}, body func() []byte) *traffic {
 	result := &traffic{took: make(map[int][]time.Duration)}
 	for range clients {
-		transport := &http.Transport{
-			TLSClientConfig: l.Client.Transport.(*http.Transport).TLSClientConfig.Clone(),
-			TLSNextProto:    map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1
-		}
+		transport := l.http1()
 		client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
 		result.clients.Go(func() {
 			defer transport.CloseIdleConnections()
@@ -70,6 +66,13 @@ func (l *listener) send(b testing.TB, clients int, stop <-chan struct{}, body fu
 		})
 	}
 	return result
+}
+
+// http1 makes a transport that speaks HTTP/1.1.
+func (l *listener) http1() *http.Transport {
+	config := l.Client.Transport.(*http.Transport).TLSClientConfig.Clone()
+	config.NextProtos = nil
+	return &http.Transport{TLSClientConfig: config, MaxIdleConnsPerHost: 100}
 }
 
 // p99 waits until all is answered and returns how many requests had a status, and the time in which 99 of 100

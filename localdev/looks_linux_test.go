@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,13 +34,6 @@ func (l *listener) look(t testing.TB, client *http.Client, path string) (status,
 	n, err := io.Copy(io.Discard, res.Body)
 	require.NoError(t, err)
 	return res.StatusCode, int(n)
-}
-
-// eager is a client that opens as many connections as it has requests.
-func (l *listener) eager() *http.Client {
-	config := l.Client.Transport.(*http.Transport).TLSClientConfig.Clone()
-	config.NextProtos = nil // HTTP/1.1
-	return &http.Client{Timeout: 5 * time.Minute, Transport: &http.Transport{TLSClientConfig: config, MaxIdleConnsPerHost: 100}}
 }
 
 // postTo stores one body.
@@ -108,7 +102,7 @@ func TestLooksAtOnce(t *testing.T) {
 	}
 	l.forget(t)
 	before, _ := l.memory(t)
-	client := l.eager()
+	client := &http.Client{Transport: l.http1()}
 	defer client.CloseIdleConnections()
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -175,4 +169,40 @@ func BenchmarkLookPage(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 	b.ReportMetric(float64((l.cpu(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
+}
+
+// BenchmarkIngestBesidePages is how long requests take while somebody opens a page a second, beside the same without: in
+// turns, so that what else the machine does meets both.
+func BenchmarkIngestBesidePages(b *testing.B) {
+	const turn = 4 * time.Second
+	pages := []string{"", "/requests?since=1h", "/routes?since=24h", "/statements?since=168h", "/requests?since=168h"}
+	for b.Loop() {
+		l := startListener(b, "BITVILLE_READ_KEY_SHOP="+readKey)
+		var ratios, alone, beside []time.Duration
+		for n := range 10 {
+			stop := make(chan struct{})
+			normal := l.send(b, 4, stop, profiles(1))
+			looking := n%2 == 1
+			for second := range int(turn / time.Second) {
+				if looking {
+					status, _ := l.look(b, l.Client, "/traces/shop"+pages[(n+second)%len(pages)])
+					require.Equal(b, http.StatusOK, status)
+				}
+				time.Sleep(time.Second)
+			}
+			close(stop)
+			_, p99 := normal.p99(200)
+			if looking {
+				beside = append(beside, p99)
+				ratios = append(ratios, p99*1000/alone[len(alone)-1]) // thousandths
+			} else {
+				alone = append(alone, p99)
+			}
+		}
+		middle := func(all []time.Duration) float64 { slices.Sort(all); return float64(all[len(all)/2]) }
+		b.ReportMetric(middle(alone)/1e6, "alone-p99-ms")
+		b.ReportMetric(middle(beside)/1e6, "beside-p99-ms")
+		b.ReportMetric(middle(ratios)/1000, "ratio")
+		require.NoError(b, l.Stop(syscall.SIGTERM))
+	}
 }
