@@ -1,6 +1,12 @@
 package rollup
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Other is the key of what counts in no cell of its own.
 const Other = "(other)"
@@ -9,13 +15,72 @@ const Other = "(other)"
 // their records. A site that has ids where routes or statements are expected makes no more rows than that.
 const MaxKeys = 1000
 
-// Batch is what one series has to write, in one transaction.
+// Batch is what one series has to write in one transaction: the figures of a range of its records.
 type Batch struct {
 	Series
-	Hours   []*Delta // by First
-	Minutes []*Tally // by Minute
-	Last    int64    // the highest id of its records
-	first   int64    // the lowest
+	hours   map[hourKey]*Delta
+	minutes map[int64]*Tally // by their start
+	text    int              // bytes of the texts of hours
+	first   int64            // the lowest id of its records
+	last    int64            // the highest
+	closed  bool             // it may be on its way to the store: nothing is added
+}
+
+// A batch is closed when it has so much. What waits for its transaction waits for some milliseconds.
+const (
+	maxCells = 512 // of hours, and minutes
+	maxTexts = 256 << 10
+)
+
+type hourKey struct {
+	hour int64
+	key  string
+}
+
+// Delta is what one hour of a key gained.
+type Delta struct {
+	Hour  int64 // its start: Unix seconds
+	Key   string
+	Text  string // of the first record
+	First int64  // the lowest id of its records
+	Cell
+}
+
+// Tally is what one minute of a series gained.
+type Tally struct {
+	Minute int64 // its start: Unix seconds
+	Count  int64 // records
+	Sum    int64 // of their durations: µs; it stays at the largest int64
+}
+
+func newBatch(series Series, first int64) *Batch {
+	return &Batch{Series: series, hours: map[hourKey]*Delta{}, minutes: map[int64]*Tally{}, first: first}
+}
+
+// cells is how many hours and minutes it has.
+func (b *Batch) cells() int { return len(b.hours) + len(b.minutes) }
+
+// add counts in a record.
+func (b *Batch) add(p *Point, id int64) {
+	b.last = id
+	at := hourKey{Hour.Start(p.Time), p.Key}
+	delta := b.hours[at]
+	if delta == nil {
+		delta = &Delta{Hour: at.hour, Key: p.Key, Text: strings.Clone(p.Text), First: id} // a text may be the beginning of a much longer one
+		b.hours[at] = delta
+		b.text += len(p.Text)
+	}
+	delta.Add(id, p.Micros)
+
+	minute := Minute.Start(p.Time)
+	t := b.minutes[minute]
+	if t == nil {
+		t = &Tally{Minute: minute}
+		b.minutes[minute] = t
+	}
+	t.Count++
+	t.Sum = plus(t.Sum, max(0, p.Micros))
+	b.closed = b.cells() >= maxCells || b.text >= maxTexts
 }
 
 // Rows are a series' rollups as a store has them, within one transaction.
@@ -42,7 +107,7 @@ type Rows interface {
 // Apply adds the batch to what a store has: to hours and to days, to minutes, and its mark.
 func (b *Batch) Apply(rows Rows) error {
 	m := merge{rows, map[place]*Cell{}, nil, map[place]int{}}
-	for _, delta := range b.Hours {
+	for _, delta := range slices.SortedFunc(maps.Values(b.hours), func(a, b *Delta) int { return cmp.Compare(a.First, b.First) }) {
 		for _, span := range []Span{Hour, Day} {
 			if err := m.add(span, delta); err != nil {
 				return fmt.Errorf("add to a cell: %w", err)
@@ -54,12 +119,12 @@ func (b *Batch) Apply(rows Rows) error {
 			return fmt.Errorf("write a cell: %w", err)
 		}
 	}
-	for _, t := range b.Minutes {
+	for _, t := range b.minutes {
 		if err := rows.Count(*t); err != nil {
 			return fmt.Errorf("add to a minute: %w", err)
 		}
 	}
-	if err := rows.Mark(b.Last); err != nil {
+	if err := rows.Mark(b.last); err != nil {
 		return fmt.Errorf("mark what is in the rollups: %w", err)
 	}
 	return nil

@@ -1,14 +1,12 @@
 package rollup
 
 import (
-	"cmp"
 	"maps"
 	"slices"
-	"strings"
 )
 
 const (
-	dueCells = 4096    // that are written as soon as may be, whatever the time
+	dueCells = 4096    // hours and minutes that are written as soon as may be, whatever the time
 	dueText  = 4 << 20 // bytes of texts, likewise
 
 	overflow = 4 // times as much are not held
@@ -21,45 +19,15 @@ const (
 // Marks does not have, in the order of their ids, and calls Start.
 type Deltas struct {
 	live   bool
-	series map[Series]*pending
-	last   int64 // id of the last record of all
-	cells  int   // hour cells that are held, taken ones too
-	text   int   // bytes of their texts
-}
-
-// pending are the figures of one series.
-type pending struct {
-	hours   map[hourKey]*Delta
-	minutes map[int64]*Tally // by their start
-	first   int64            // the lowest id in them
-	last    int64            // the highest
-	taken   *Batch           // what is being written, nil when nothing is
-}
-
-type hourKey struct {
-	hour int64
-	key  string
-}
-
-// Delta is what one hour of a key gained.
-type Delta struct {
-	Hour  int64 // its start: Unix seconds
-	Key   string
-	Text  string // of the first record
-	First int64  // the lowest id of its records
-	Cell
-}
-
-// Tally is what one minute of a series gained.
-type Tally struct {
-	Minute int64 // its start: Unix seconds
-	Count  int64 // records
-	Sum    int64 // of their durations: µs; it stays at the largest int64
+	series map[Series][]*Batch // the oldest first; only the last may not be closed
+	last   int64               // id of the last record of all
+	cells  int                 // of all batches
+	text   int                 // bytes of their texts
 }
 
 // Start ends being behind: the store has rollups of all records up to the last id.
 func (d *Deltas) Start(last int64) {
-	d.drop()
+	d.Stop()
 	d.live, d.last = true, last
 }
 
@@ -75,42 +43,24 @@ func (d *Deltas) Add(p *Point, id int64) {
 	if p.Key == "" {
 		return
 	}
-	s := d.series[p.Series]
-	if s == nil {
-		s = &pending{}
-		d.series[p.Series] = s
+	batches := d.series[p.Series]
+	if n := len(batches); n == 0 || batches[n-1].closed {
+		batches = append(batches, newBatch(p.Series, id))
+		d.series[p.Series] = batches
 	}
-	if s.hours == nil {
-		s.hours, s.minutes, s.first = map[hourKey]*Delta{}, map[int64]*Tally{}, id
-	}
-	s.last = id
-
-	at := hourKey{Hour.Start(p.Time), p.Key}
-	delta := s.hours[at]
-	if delta == nil {
-		delta = &Delta{Hour: at.hour, Key: p.Key, Text: strings.Clone(p.Text), First: id} // a text may be the beginning of a much longer one
-		s.hours[at] = delta
-		d.cells++
-		d.text += len(p.Text)
-	}
-	delta.Add(id, p.Micros)
-
-	minute := Minute.Start(p.Time)
-	t := s.minutes[minute]
-	if t == nil {
-		t = &Tally{Minute: minute}
-		s.minutes[minute] = t
-	}
-	t.Count++
-	t.Sum = plus(t.Sum, max(0, p.Micros))
-
+	b := batches[len(batches)-1]
+	d.cells -= b.cells()
+	d.text -= b.text
+	b.add(p, id)
+	d.cells += b.cells()
+	d.text += b.text
 	if d.cells > overflow*dueCells || d.text > overflow*dueText {
-		d.drop()
+		d.Stop()
 	}
 }
 
-// drop forgets everything: who derives it again finds it in the store.
-func (d *Deltas) drop() { *d = Deltas{series: map[Series]*pending{}} }
+// Stop begins being behind: everything is forgotten. Who derives it again finds it in the store.
+func (d *Deltas) Stop() { *d = Deltas{series: map[Series][]*Batch{}} }
 
 // Due tells whether so much is held that it should be written now.
 func (d *Deltas) Due() bool { return d.cells >= dueCells || d.text >= dueText }
@@ -118,150 +68,67 @@ func (d *Deltas) Due() bool { return d.cells >= dueCells || d.text >= dueText }
 // Floor returns the id up to which every record of every series is in the store's rollups, 0 when behind.
 func (d *Deltas) Floor() int64 {
 	floor := d.last
-	for _, s := range d.series {
-		if s.hours != nil {
-			floor = min(floor, s.first-1)
-		}
-		if s.taken != nil {
-			floor = min(floor, s.taken.first-1)
-		}
+	for _, batches := range d.series {
+		floor = min(floor, batches[0].first-1)
 	}
 	return floor
 }
 
-// Series returns the series that have something to write.
-func (d *Deltas) Series() []Series {
-	var found []Series
-	for name, s := range d.series {
-		if s.hours != nil {
-			found = append(found, name)
-		}
-	}
-	slices.SortFunc(found, func(a, b Series) int {
-		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.Source, b.Source))
-	})
-	return found
+// Batches returns what there is to write, in the order in which it must be.
+func (d *Deltas) Batches() []*Batch {
+	return slices.Concat(slices.Collect(maps.Values(d.series))...)
 }
 
-// Take hands out what a series has to write, nil when there is nothing or the batch before has not ended. The batch ends by
-// Done or Undo; until then readers find it here, and Add counts beside it.
-func (d *Deltas) Take(series Series) *Batch {
-	s := d.series[series]
-	if s == nil || s.hours == nil || s.taken != nil {
-		return nil
-	}
-	s.taken = &Batch{
-		Series:  series,
-		Hours:   slices.SortedFunc(maps.Values(s.hours), func(a, b *Delta) int { return cmp.Compare(a.First, b.First) }),
-		Minutes: slices.SortedFunc(maps.Values(s.minutes), func(a, b *Tally) int { return cmp.Compare(a.Minute, b.Minute) }),
-		Last:    s.last,
-		first:   s.first,
-	}
-	s.hours, s.minutes = nil, nil
-	return s.taken
+// Take closes a batch that is to be written: until Done readers find it here, and Add counts beside it. It is false for one that is
+// no longer known. After a transaction that has not committed it is taken again, before any other of its series.
+func (d *Deltas) Take(b *Batch) bool {
+	known := d.oldest(b)
+	b.closed = b.closed || known
+	return known
 }
 
 // Done ends a batch whose transaction has committed.
 func (d *Deltas) Done(b *Batch) {
-	s := d.taken(b)
-	if s == nil {
+	if !d.oldest(b) {
 		return
 	}
-	for _, h := range b.Hours {
-		d.cells--
-		d.text -= len(h.Text)
-	}
-	s.taken = nil
-	if s.hours == nil {
+	d.cells -= b.cells()
+	d.text -= b.text
+	if d.series[b.Series] = d.series[b.Series][1:]; len(d.series[b.Series]) == 0 {
 		delete(d.series, b.Series)
 	}
 }
 
-// Undo ends a batch whose transaction has not committed: what was in it is to be written again.
-func (d *Deltas) Undo(b *Batch) {
-	s := d.taken(b)
-	if s == nil {
-		return
-	}
-	newer := *s
-	*s = pending{hours: map[hourKey]*Delta{}, minutes: map[int64]*Tally{}, first: b.first, last: max(b.Last, newer.last)}
-	for _, h := range b.Hours {
-		s.hours[hourKey{h.Hour, h.Key}] = h
-	}
-	for _, t := range b.Minutes {
-		s.minutes[t.Minute] = t
-	}
-	for at, h := range newer.hours {
-		if older := s.hours[at]; older != nil {
-			older.Merge(&h.Cell)
-			d.cells--
-			d.text -= len(h.Text)
-		} else {
-			s.hours[at] = h
-		}
-	}
-	for at, t := range newer.minutes {
-		if older := s.minutes[at]; older != nil {
-			t.Count += older.Count
-			t.Sum = plus(t.Sum, older.Sum)
-		}
-		s.minutes[at] = t
-	}
-}
-
-// taken returns the series that b was taken from, nil when b is no longer known.
-func (d *Deltas) taken(b *Batch) *pending {
-	if s := d.series[b.Series]; s != nil && s.taken == b {
-		return s
-	}
-	return nil
+func (d *Deltas) oldest(b *Batch) bool {
+	batches := d.series[b.Series]
+	return len(batches) > 0 && batches[0] == b
 }
 
 // Hours returns copies of what the hours of a series gained that begin at from or later and before to, in no order. An hour
-// of a key may come twice.
+// of a key may come several times.
 func (d *Deltas) Hours(series Series, from, to int64) []Delta {
-	s := d.series[series]
-	if s == nil {
-		return nil
-	}
 	var found []Delta
-	add := func(h *Delta) {
-		if from <= h.Hour && h.Hour < to {
-			copied := *h
-			copied.Cell = h.Clone()
-			found = append(found, copied)
-		}
-	}
-	for _, h := range s.hours {
-		add(h)
-	}
-	if s.taken != nil {
-		for _, h := range s.taken.Hours {
-			add(h)
+	for _, b := range d.series[series] {
+		for _, h := range b.hours {
+			if from <= h.Hour && h.Hour < to {
+				copied := *h
+				copied.Cell = h.Clone()
+				found = append(found, copied)
+			}
 		}
 	}
 	return found
 }
 
 // Minutes returns what the minutes of a series gained that begin at from or later and before to, in no order. A minute may
-// come twice.
+// come several times.
 func (d *Deltas) Minutes(series Series, from, to int64) []Tally {
-	s := d.series[series]
-	if s == nil {
-		return nil
-	}
 	var found []Tally
-	add := func(t *Tally) {
-		if from <= t.Minute && t.Minute < to {
-			found = append(found, *t)
-		}
-	}
-	for _, t := range s.minutes {
-		add(t)
-	}
-	if s.taken != nil {
-		for _, t := range s.taken.Minutes {
-			add(t)
+	for _, b := range d.series[series] {
+		for _, t := range b.minutes {
+			if from <= t.Minute && t.Minute < to {
+				found = append(found, *t)
+			}
 		}
 	}
 	return found

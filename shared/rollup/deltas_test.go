@@ -46,15 +46,15 @@ func TestFailuresAndCrashes(t *testing.T) {
 	}
 }
 
-// flushSome takes batches of some series, adds records meanwhile, and lets some transactions fail.
+// flushSome writes some batches, adds records meanwhile, and lets some transactions fail.
 func flushSome(t *testing.T, rng *rand.Rand, tb *table, d *Deltas, records *stored, keys int) {
-	for _, s := range shuffled(rng, d.Series()) {
+	for _, b := range d.Batches() {
 		if rng.IntN(4) == 0 {
 			continue
 		}
-		b := d.Take(s)
-		require.NotNil(t, b)
-		require.Nil(t, d.Take(s), "one batch of a series at a time")
+		if !d.Take(b) { // one before it was left out
+			continue
+		}
 		for range rng.IntN(20) {
 			*records = append(*records, randomPoint(rng, keys))
 			d.Add(&(*records)[len(*records)-1], int64(len(*records)))
@@ -62,11 +62,10 @@ func flushSome(t *testing.T, rng *rand.Rand, tb *table, d *Deltas, records *stor
 		requireSeen(t, *records, tb, d)
 		fail := 0
 		if rng.IntN(2) == 0 {
-			fail = 1 + rng.IntN(5*len(b.Hours))
+			fail = 1 + rng.IntN(5*len(b.hours))
 		}
 		if err := tb.apply(t, b, fail); err != nil {
 			require.ErrorIs(t, err, errBroken)
-			d.Undo(b)
 		} else {
 			d.Done(b)
 		}
@@ -190,12 +189,13 @@ func TestCap(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
+	const ofKeys = dueCells - dueCells/maxCells // each batch has a minute too
 	for _, c := range []struct {
 		name           string
 		text           string
 		due, forgotten int // records of a key of their own
 	}{
-		{"cells", "", dueCells, overflow*dueCells + 1},
+		{"cells", "", ofKeys, overflow*ofKeys + 1},
 		{"texts", strings.Repeat("x", maxText), dueText / maxText, overflow*dueText/maxText + 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -207,16 +207,17 @@ func TestBounds(t *testing.T) {
 			}
 			require.False(t, d.Behind())
 			require.EqualValues(t, 10, d.Floor())
-			b := d.Take(Series{"shop", php})
+			b := d.Batches()[0]
+			require.True(t, d.Take(b))
 			d.Add(&Point{Series{"shop", php}, "one more", c.text, 1, 1}, int64(10+c.forgotten))
 			require.True(t, d.Behind())
 			require.Zero(t, d.Floor(), "nothing may be marked from here")
 			d.Add(&Point{Series{"shop", php}, "not held", c.text, 1, 1}, int64(11+c.forgotten))
-			require.Empty(t, d.Series())
+			require.Empty(t, d.Batches())
 			require.False(t, d.Due())
+			require.False(t, d.Take(b))
 			d.Done(b)
-			d.Undo(b)
-			require.Equal(t, Deltas{series: map[Series]*pending{}}, d, "the end of a batch from before changes nothing")
+			require.Equal(t, Deltas{series: map[Series][]*Batch{}}, d, "the end of a batch from before changes nothing")
 		})
 	}
 }
@@ -230,7 +231,8 @@ func TestReaders(t *testing.T) {
 	for i, at := range []int64{3599, 3600, 3601, 7199, 7200} {
 		d.Add(&Point{shop, "k", long[:10], at, 10}, int64(i+1))
 	}
-	taken := d.Take(shop)
+	taken := d.Batches()[0]
+	require.True(t, d.Take(taken))
 	require.Zero(t, d.Floor(), "what is being written is not written")
 	d.Add(&Point{shop, "k", "later", 3600, 20}, 6)
 	read := func(from, to int64) (got []string) {
@@ -249,9 +251,50 @@ func TestReaders(t *testing.T) {
 	slices.SortFunc(minutes, func(a, b Tally) int { return cmp.Or(cmp.Compare(a.Minute, b.Minute), cmp.Compare(a.Count, b.Count)) })
 	require.Equal(t, []Tally{{3540, 1, 10}, {3600, 1, 20}, {3600, 2, 20}}, minutes)
 
-	d.Undo(taken)
-	require.Equal(t, []string{"3600 k xxxxxxxxxx 4 from 2"}, read(3600, 7200), "the older text and id stay")
-	require.EqualValues(t, 6, d.Take(shop).Last)
+	require.Len(t, d.Batches(), 2)
+	require.False(t, d.Take(d.Batches()[1]), "the older is written first")
+	d.Done(d.Batches()[1])
+	require.Len(t, read(0, 7201), 4, "and is over first")
+	require.True(t, d.Take(taken), "again, when its transaction failed")
+	d.Done(taken)
+	require.EqualValues(t, 5, d.Floor())
+	require.Equal(t, []string{"3600 k later 1 from 6"}, read(0, 7201))
+}
+
+// What one transaction writes is bounded, whatever comes: so is what it has of a text, of an hour's keys and of minutes.
+func TestBatchesAreSmall(t *testing.T) {
+	for name, point := range map[string]func(n int) Point{
+		"keys":    func(n int) Point { return Point{Key: fmt.Sprint(n), Text: "short"} },
+		"minutes": func(n int) Point { return Point{Key: "one", Text: "short", Time: int64(n) * 60} },
+		"texts":   func(n int) Point { return Point{Key: fmt.Sprint(n), Text: strings.Repeat("x", maxText)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var records stored
+			tb, d := newTable(), &Deltas{}
+			d.Start(0)
+			for n := range 3000 {
+				p := point(n)
+				p.Series = Series{"shop", postgres}
+				records = append(records, p)
+				d.Add(&p, int64(n+1))
+			}
+			batches := d.Batches()
+			require.Greater(t, len(batches), 3)
+			last := int64(0)
+			for _, b := range batches {
+				require.LessOrEqual(t, b.cells(), maxCells+1)
+				require.LessOrEqual(t, b.text, maxTexts+maxText)
+				require.True(t, d.Take(b))
+				require.NoError(t, tb.apply(t, b, 0))
+				require.Equal(t, last+1, b.first)
+				require.Equal(t, b.last, tb.marks.Last[b.Series], "the mark is that of what its transaction wrote")
+				last = b.last
+				d.Done(b)
+				requireEqual(t, records[:last], tb)
+			}
+			require.EqualValues(t, len(records), last)
+		})
+	}
 }
 
 func TestMarks(t *testing.T) {

@@ -122,8 +122,8 @@ func (tb *table) apply(t *testing.T, b *Batch, fail int) error {
 
 // flush writes everything that is pending.
 func (tb *table) flush(t *testing.T, d *Deltas) {
-	for _, s := range d.Series() {
-		b := d.Take(s)
+	for _, b := range d.Batches() {
+		require.True(t, d.Take(b))
 		require.NoError(t, tb.apply(t, b, 0))
 		d.Done(b)
 	}

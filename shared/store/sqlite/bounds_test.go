@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,8 +29,7 @@ func TestPayloadsOfALookAreBounded(t *testing.T) {
 		if n == 7 {
 			r.Source = view.PHP
 		}
-		_, err := db.Insert(t.Context(), []record.Record{r})
-		require.NoError(t, err)
+		insert(t, db, []record.Record{r})
 	}
 	entries, err := db.Records(t.Context(), "shop", anID)
 	require.NoError(t, err)
@@ -51,8 +52,7 @@ func TestRecordsOfRequestsAreBounded(t *testing.T) {
 		r := storetest.Record(n)
 		r.CorrelationID = storetest.Record(n / 2).CorrelationID
 		r.Attributes = []byte(`{"a":"` + strings.Repeat("x", 3<<20) + `"}`)
-		_, err := db.Insert(t.Context(), []record.Record{r})
-		require.NoError(t, err)
+		insert(t, db, []record.Record{r})
 		if n%2 == 0 {
 			ids = append(ids, r.CorrelationID)
 		}
@@ -64,6 +64,29 @@ func TestRecordsOfRequestsAreBounded(t *testing.T) {
 	slowest, err := db.Slowest(t.Context(), "shop", time.Now().Add(-time.Hour), time.Now(), "", 500)
 	require.NoError(t, err)
 	require.Len(t, slowest.Requests, 5)
+}
+
+// A flush is in transactions that write some hundred rows, however many keys are new: records that come are stored between.
+func TestFlushIsInSmallTransactions(t *testing.T) {
+	db := keeping(t, filepath.Join(t.TempDir(), "bitville.db"))
+	visits := storetest.Records(0, 3000)
+	for i := range visits {
+		visits[i].Source, visits[i].Attributes = view.Postgres, []byte(fmt.Sprintf(`{"query_id":%d}`, i+1))
+	}
+	insert(t, db, visits)
+	require.NoError(t, db.writer.do(t.Context(), func(conn *sql.Conn) error {
+		changes := func() (n int) {
+			require.NoError(t, conn.QueryRowContext(t.Context(), "SELECT total_changes()").Scan(&n))
+			return n
+		}
+		r, before, all := db.writer.rollups, changes(), changes()
+		for r.begin(); len(r.round) > 0; r.step() {
+			require.LessOrEqual(t, changes()-before, 2100, "an hour, a day and the text for each of 512 keys")
+			before = changes()
+		}
+		require.Greater(t, changes()-all, 4000)
+		return nil
+	}))
 }
 
 // An exemplar may be purged, and another record have its id: it is in no list.
@@ -103,8 +126,7 @@ func TestReadBehind(t *testing.T) {
 		return n, groups.Behind
 	}
 	for n := 0; n < maxTail; n += 5000 {
-		_, err := db.Insert(t.Context(), storetest.Records(n, n+5000))
-		require.NoError(t, err)
+		insert(t, db, storetest.Records(n, n+5000))
 	}
 	n, behind := count()
 	require.False(t, behind)

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	"github.com/bitville/listener/shared/rollup"
 )
 
 const (
-	tailRows    = 2000    // that are read at once
+	tailRows    = 500     // that are read at once
 	tailRecords = 100_000 // after so many what is derived is written, if there is no reason to do so before
+	lastReads   = 8       // while no record is stored
 	tryAgain    = 30 * time.Second
 )
 
@@ -67,10 +66,10 @@ type tail struct {
 	derivation
 	db      *DB
 	lowered int // see rollups
-	records int // since the last write
+	written int // of the records, when it last wrote
 }
 
-// deriveTail derives everything, and tells how many records it has looked at.
+// deriveTail derives everything, and returns how many records it has looked at.
 func (db *DB) deriveTail(ctx context.Context) (records int, err error) {
 	t := &tail{db: db}
 	err = db.writer.do(ctx, func(conn *sql.Conn) (err error) {
@@ -86,39 +85,35 @@ func (db *DB) deriveTail(ctx context.Context) (records int, err error) {
 	for {
 		start := time.Now()
 		n, err := t.read(ctx, db.Reader.pool)
-		if err != nil {
-			return records, err
+		done := false
+		if n < tailRows && err == nil {
+			done, err = t.finish(ctx)
 		}
-		records += n
-		if n < tailRows {
-			done, err := t.finish(ctx)
-			if done || err != nil {
-				return records, err
-			}
-			continue
+		if done || err != nil {
+			return t.records, err
 		}
-		if t.records += n; t.records >= tailRecords || t.deltas.Due() {
+		if t.records-t.written >= tailRecords || t.deltas.Due() {
 			if err := t.write(ctx); err != nil {
-				return records, err
+				return t.records, err
 			}
 		}
 		pause(ctx, time.Since(start))
 	}
 }
 
-// write adds what was derived to the tables, a series at a time between the inserts.
+// write adds what was derived to the tables, a batch at a time between the inserts.
 func (t *tail) write(ctx context.Context) error {
-	for _, s := range t.deltas.Series() {
-		if err := t.do(ctx, func(r *rollups) error { return t.writeOne(r, s) }); err != nil {
+	for _, b := range t.deltas.Batches() {
+		err := t.do(ctx, func(r *rollups) error {
+			t.deltas.Take(b)
+			return r.write(b, &sync.Mutex{}, &t.deltas) // nobody else sees these deltas
+		})
+		if err != nil {
 			return err
 		}
 	}
-	t.records = 0
+	t.written = t.records
 	return t.do(ctx, func(r *rollups) error { return r.raise(t.deltas.Floor()) })
-}
-
-func (t *tail) writeOne(r *rollups, s rollup.Series) error {
-	return r.write(t.deltas.Take(s), &sync.Mutex{}, &t.deltas) // nobody else sees these deltas
 }
 
 // do runs a task between the inserts, unless what was derived is of records that are purged and whose ids others have.
@@ -132,27 +127,23 @@ func (t *tail) do(ctx context.Context, task func(r *rollups) error) error {
 	})
 }
 
-// finish does the rest while no record is stored, so that from then on each is counted when it is. done is false when
-// there was too much for that.
+// finish derives the rest while no record is stored, so that from then on each is counted when it is. What is not written
+// is the writer's to write. done is false when the rest was too much for that.
 func (t *tail) finish(ctx context.Context) (done bool, err error) {
-	if err := t.write(ctx); err != nil {
-		return false, err
-	}
 	err = t.do(ctx, func(r *rollups) error {
-		n, err := t.read(ctx, r.conn)
-		if n == tailRows || err != nil {
-			return err
-		}
-		for _, s := range t.deltas.Series() {
-			if err := t.writeOne(r, s); err != nil {
+		for range lastReads {
+			n, err := t.read(ctx, r.conn)
+			if err != nil {
 				return err
 			}
+			if n < tailRows {
+				r.mu.Lock()
+				r.deltas, done = t.deltas, true
+				r.mu.Unlock()
+				return nil
+			}
 		}
-		done = true
-		r.mu.Lock()
-		r.deltas.Start(r.last)
-		r.mu.Unlock()
-		return r.raise(r.last)
+		return nil
 	})
 	return done, err
 }

@@ -89,8 +89,7 @@ func (t rollupRows) Count(m rollup.Tally) error {
 	return err
 }
 
-// Mark marks no record that is not there: a purge may have deleted the last.
 func (t rollupRows) Mark(last int64) error {
-	_, err := t.mark.ExecContext(t.ctx, t.Project, t.Source, min(last, t.last))
+	_, err := t.mark.ExecContext(t.ctx, t.Project, t.Source, last)
 	return err
 }

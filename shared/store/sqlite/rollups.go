@@ -28,7 +28,7 @@ type rollups struct {
 	last    int64           // the id of the last record that was stored
 	lowered int             // how often ids have begun anew; see lower
 	floor   int64           // what the mark of all says, as far as it was written from here
-	round   []rollup.Series // are to be written now
+	round   []*rollup.Batch // are to be written now
 	failed  time.Time       // when that last failed
 	tick    *time.Ticker
 	behind  chan struct{} // told that there is something to catch up with; it has room for that
@@ -83,9 +83,14 @@ func (r *rollups) add(records []stored) {
 	if len(records) == 0 {
 		return
 	}
-	r.last = records[len(records)-1].id
 	r.mu.Lock()
 	held := !r.deltas.Behind()
+	if records[0].id <= r.last { // lower was called: what is held is in part of records whose ids others have now
+		r.deltas.Stop()
+		held = false
+		r.fallBehind()
+	}
+	r.last = records[len(records)-1].id
 	for _, s := range records {
 		r.deltas.Add(s.point, s.id)
 	}
@@ -112,7 +117,7 @@ func (r *rollups) lower(ctx context.Context, id int64) error {
 // begin has everything written that is held: step by step, so that inserts go on between.
 func (r *rollups) begin() {
 	r.mu.Lock()
-	r.round = r.deltas.Series()
+	r.round = r.deltas.Batches()
 	r.mu.Unlock()
 	if len(r.round) == 0 { // there may have been records that count nowhere
 		r.told(r.end())
@@ -130,14 +135,14 @@ func (r *rollups) due() <-chan struct{} {
 	return ready
 }
 
-// step writes the figures of one series.
+// step writes one batch.
 func (r *rollups) step() {
-	series := r.round[0]
+	b := r.round[0]
 	r.round = r.round[1:]
 	r.mu.Lock()
-	b := r.deltas.Take(series)
+	known := r.deltas.Take(b)
 	r.mu.Unlock()
-	if b != nil && !r.told(r.write(b, &r.mu, &r.deltas)) {
+	if known && !r.told(r.write(b, &r.mu, &r.deltas)) {
 		return
 	}
 	if len(r.round) == 0 {
@@ -179,12 +184,10 @@ func (r *rollups) write(b *rollup.Batch, mu sync.Locker, from *rollup.Deltas) er
 	if begun {
 		err = end(ctx, r.conn, err)
 	}
-	if err != nil {
-		from.Undo(b)
-		return err
+	if err == nil {
+		from.Done(b)
 	}
-	from.Done(b)
-	return nil
+	return err
 }
 
 // raise marks that the tables have every record up to an id.

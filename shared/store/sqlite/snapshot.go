@@ -88,9 +88,10 @@ func versionOf(ctx context.Context, tx *sql.Tx) (version int, err error) {
 
 // derivation derives the records that the marks do not have, in the order of ids.
 type derivation struct {
-	marks  rollup.Marks
-	deltas rollup.Deltas
-	at     int64 // the id of the last record that it has looked at
+	marks   rollup.Marks
+	deltas  rollup.Deltas
+	at      int64 // the id of the last record that it has looked at
+	records int   // that it has looked at
 }
 
 // read derives the next tailRows records.
@@ -108,6 +109,7 @@ func (d *derivation) read(ctx context.Context, from querier) (n int, err error) 
 		d.deltas.Add(&p, id)
 		return nil
 	}, tailOfRecords, d.at, tailRows)
+	d.records += n
 	return n, err
 }
 
