@@ -85,17 +85,18 @@ func (b *Batch) add(p *Point, id int64) {
 
 // Rows are a series' rollups as a store has them, within one transaction.
 type Rows interface {
-	// Cell returns the cell of a key in the hour or day that begins at start, nil when there is none.
-	Cell(span Span, start int64, key string) (*Cell, error)
+	// Cells calls each with the cells that some keys have in the hour or day that begins at start. The cell is the callee's.
+	Cells(span Span, start int64, keys []string, each func(key string, cell *Cell)) error
 
 	// Keys returns how many cells that hour or day has, without Other.
 	Keys(span Span, start int64) (int, error)
 
-	// Put makes the cell or replaces it.
-	Put(span Span, start int64, key string, cell *Cell) error
+	// Put makes cells or replaces them.
+	Put(span Span, start int64, cells map[string]*Cell) error
 
-	// Name remembers the text of a key that has got a cell in the hour or day that begins at start. The first text stays.
-	Name(span Span, start int64, key, text string) error
+	// Name remembers the text of a key that has got a cell in an hour and a day; 0 for one in which it has not. The first text
+	// stays.
+	Name(key, text string, hour, day int64) error
 
 	// Count adds to a minute.
 	Count(t Tally) error
@@ -106,17 +107,19 @@ type Rows interface {
 
 // Apply adds the batch to what a store has: to hours and to days, to minutes, and its mark.
 func (b *Batch) Apply(rows Rows) error {
-	m := merge{rows, map[place]*Cell{}, nil, map[place]int{}}
-	for _, delta := range slices.SortedFunc(maps.Values(b.hours), func(a, b *Delta) int { return cmp.Compare(a.First, b.First) }) {
-		for _, span := range []Span{Hour, Day} {
-			if err := m.add(span, delta); err != nil {
-				return fmt.Errorf("add to a cell: %w", err)
-			}
+	deltas := slices.SortedFunc(maps.Values(b.hours), func(a, b *Delta) int { return cmp.Compare(a.First, b.First) })
+	m := merge{rows, map[place]*group{}}
+	if err := m.read(deltas); err != nil {
+		return fmt.Errorf("read cells: %w", err)
+	}
+	for _, delta := range deltas {
+		if err := m.add(delta); err != nil {
+			return fmt.Errorf("add to a cell: %w", err)
 		}
 	}
-	for _, at := range m.order {
-		if err := rows.Put(at.span, at.start, at.key, m.cells[at]); err != nil {
-			return fmt.Errorf("write a cell: %w", err)
+	for at, g := range m.groups {
+		if err := rows.Put(at.span, at.start, g.cells); err != nil {
+			return fmt.Errorf("write cells: %w", err)
 		}
 	}
 	for _, t := range b.minutes {
@@ -130,75 +133,94 @@ func (b *Batch) Apply(rows Rows) error {
 	return nil
 }
 
-// merge adds deltas to cells and reads each cell once.
+// merge adds deltas to cells.
 type merge struct {
-	rows  Rows
-	cells map[place]*Cell
-	order []place       // of cells, as they were met
-	keys  map[place]int // of an hour or a day (no key) that met a new one: how many it has
+	rows   Rows
+	groups map[place]*group
 }
 
-// place is where a cell stands.
+// place is an hour or a day.
 type place struct {
 	span  Span
 	start int64
-	key   string
 }
 
-func (m *merge) add(span Span, delta *Delta) error {
-	at := place{span, span.Start(delta.Hour), delta.Key}
-	cell, err := m.cell(at)
-	if err == nil && cell == nil {
-		cell, err = m.admit(at, delta)
+// group is what a batch changes in an hour or a day.
+type group struct {
+	cells map[string]*Cell // by key
+	keys  int              // that the hour or day has, negative when that is not known
+}
+
+func (m *merge) group(span Span, delta *Delta) (place, *group) {
+	at := place{span, span.Start(delta.Hour)}
+	g := m.groups[at]
+	if g == nil {
+		g = &group{map[string]*Cell{}, -1}
+		m.groups[at] = g
 	}
-	if err != nil {
-		return err
+	return at, g
+}
+
+// read reads what the deltas are added to, all cells of an hour or day at once.
+func (m *merge) read(deltas []*Delta) error {
+	keys := map[place][]string{}
+	for _, delta := range deltas {
+		for _, span := range []Span{Hour, Day} {
+			at, _ := m.group(span, delta)
+			keys[at] = append(keys[at], delta.Key)
+		}
 	}
-	cell.Merge(&delta.Cell)
+	for at, g := range m.groups {
+		slices.Sort(keys[at])
+		if err := m.rows.Cells(at.span, at.start, slices.Compact(keys[at]), func(key string, c *Cell) { g.cells[key] = c }); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// cell returns the cell of a place, nil when there is none.
-func (m *merge) cell(at place) (*Cell, error) {
-	if cell := m.cells[at]; cell != nil {
-		return cell, nil
+// add adds a delta to an hour and a day.
+func (m *merge) add(delta *Delta) error {
+	var named [2]int64
+	for i, span := range []Span{Hour, Day} {
+		at, g := m.group(span, delta)
+		cell := g.cells[delta.Key]
+		if cell == nil {
+			key, err := m.admit(at, g, delta.Key)
+			if err != nil {
+				return err
+			}
+			if cell = g.cells[key]; cell == nil {
+				cell = &Cell{}
+				g.cells[key] = cell
+			}
+			if key != Other {
+				named[i] = at.start
+			}
+		}
+		cell.Merge(&delta.Cell)
 	}
-	cell, err := m.rows.Cell(at.span, at.start, at.key)
-	if cell != nil && err == nil {
-		m.put(at, cell)
+	if named == [2]int64{} {
+		return nil
 	}
-	return cell, err
+	return m.rows.Name(delta.Key, delta.Text, named[0], named[1])
 }
 
-func (m *merge) put(at place, cell *Cell) {
-	m.cells[at] = cell
-	m.order = append(m.order, at)
-}
-
-// admit returns a cell for a key that has none: a new one while there is room, else that of Other.
-func (m *merge) admit(at place, delta *Delta) (cell *Cell, err error) {
-	all := place{at.span, at.start, ""}
-	n, known := m.keys[all]
-	if !known {
-		if n, err = m.rows.Keys(at.span, at.start); err != nil {
-			return nil, err
+// admit returns where a key that has no cell is counted: its own while there is room, else Other.
+func (m *merge) admit(at place, g *group, key string) (_ string, err error) {
+	if g.keys < 0 {
+		if g.keys, err = m.rows.Keys(at.span, at.start); err != nil {
+			return "", err
 		}
 	}
-	m.keys[all] = n
-	if n < MaxKeys {
-		m.keys[all]++
-		if err := m.rows.Name(at.span, at.start, delta.Key, delta.Text); err != nil {
-			return nil, err
-		}
-	} else {
-		at.key = Other
-		if cell, err = m.cell(at); cell != nil || err != nil {
-			return cell, err
-		}
+	if g.keys < MaxKeys {
+		g.keys++
+		return key, nil
 	}
-	cell = &Cell{}
-	m.put(at, cell)
-	return cell, nil
+	if g.cells[Other] == nil {
+		err = m.rows.Cells(at.span, at.start, []string{Other}, func(_ string, c *Cell) { g.cells[Other] = c })
+	}
+	return Other, err
 }
 
 // Marks says which records the rollups of a store have.

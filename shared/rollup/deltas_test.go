@@ -15,7 +15,7 @@ import (
 // calls, and kills the process at any point. What the store has in the end is what a fresh derive makes of the
 // records, and what a reader sees in between is never more or less.
 func TestFailuresAndCrashes(t *testing.T) {
-	for seed := range uint64(45) {
+	for seed := range uint64(24) {
 		rng := rand.New(rand.NewPCG(seed, 15))
 		keys := []int{3, 50, 9 * MaxKeys}[seed%3]
 		var records stored
@@ -62,7 +62,7 @@ func flushSome(t *testing.T, rng *rand.Rand, tb *table, d *Deltas, records *stor
 		requireSeen(t, *records, tb, d)
 		fail := 0
 		if rng.IntN(2) == 0 {
-			fail = 1 + rng.IntN(5*len(b.hours))
+			fail = 1 + rng.IntN(len(b.hours)+10)
 		}
 		if err := tb.apply(t, b, fail); err != nil {
 			require.ErrorIs(t, err, errBroken)
@@ -275,6 +275,7 @@ func TestBatchesAreSmall(t *testing.T) {
 			for n := range 3000 {
 				p := point(n)
 				p.Series = Series{"shop", postgres}
+				p.Time += 1_795_300_000
 				records = append(records, p)
 				d.Add(&p, int64(n+1))
 			}
@@ -290,9 +291,9 @@ func TestBatchesAreSmall(t *testing.T) {
 				require.Equal(t, b.last, tb.marks.Last[b.Series], "the mark is that of what its transaction wrote")
 				last = b.last
 				d.Done(b)
-				requireEqual(t, records[:last], tb)
 			}
 			require.EqualValues(t, len(records), last)
+			requireEqual(t, records, tb)
 		})
 	}
 }

@@ -87,7 +87,7 @@ func TestPayloads(t *testing.T) {
 	require.NoError(t, lines.Err())
 	tb.flush(t, d)
 	of := func(source, key string) Cell {
-		return decode(t, tb.Cells[Series{"shop", source}][place{Hour, 1795381105 / 3600 * 3600, key}])
+		return decode(t, tb.Cells[Series{"shop", source}][spot{Hour, 1795381105 / 3600 * 3600, key}])
 	}
 	products := of(php, route.Key("/product/*"))
 	require.EqualValues(t, 2, products.Count)

@@ -12,10 +12,17 @@ import (
 
 // table is a store of rollups in memory, with cells as bytes.
 type table struct {
-	Cells   map[Series]map[place]string
+	Cells   map[Series]map[spot]string
 	Names   map[Series]map[string]name
 	Minutes map[Series]map[int64]Tally
 	marks   Marks
+}
+
+// spot is where a cell stands.
+type spot struct {
+	span  Span
+	start int64
+	key   string
 }
 
 type name struct {
@@ -24,7 +31,7 @@ type name struct {
 }
 
 func newTable() *table {
-	return &table{map[Series]map[place]string{}, map[Series]map[string]name{}, map[Series]map[int64]Tally{}, Marks{Last: map[Series]int64{}}}
+	return &table{map[Series]map[spot]string{}, map[Series]map[string]name{}, map[Series]map[int64]Tally{}, Marks{Last: map[Series]int64{}}}
 }
 
 // rows are a transaction over a table, which has what was written when it is committed.
@@ -33,7 +40,7 @@ type rows struct {
 	table   *table
 	series  Series
 	writes  []func()
-	written map[place]bool
+	written map[spot]bool
 	fail    int // the call that fails, counted from 1; 0 for none
 	calls   int
 }
@@ -47,13 +54,14 @@ func (r *rows) call() error {
 	return nil
 }
 
-func (r *rows) Cell(span Span, start int64, key string) (*Cell, error) {
-	encoded, ok := r.table.Cells[r.series][place{span, start, key}]
-	if !ok {
-		return nil, r.call()
+func (r *rows) Cells(span Span, start int64, keys []string, each func(key string, c *Cell)) error {
+	for _, key := range keys {
+		if encoded, ok := r.table.Cells[r.series][spot{span, start, key}]; ok {
+			c := decode(r.t, encoded)
+			each(key, &c)
+		}
 	}
-	c := decode(r.t, encoded)
-	return &c, r.call()
+	return r.call()
 }
 
 func (r *rows) Keys(span Span, start int64) (n int, err error) {
@@ -65,16 +73,22 @@ func (r *rows) Keys(span Span, start int64) (n int, err error) {
 	return n, r.call()
 }
 
-func (r *rows) Put(span Span, start int64, key string, cell *Cell) error {
-	at, encoded := place{span, start, key}, string(cell.Append(nil))
-	require.False(r.t, r.written[at], "a cell is written once in a batch")
-	r.written[at] = true
-	r.writes = append(r.writes, func() { of(r.table.Cells, r.series)[at] = encoded })
+func (r *rows) Put(span Span, start int64, cells map[string]*Cell) error {
+	for key, cell := range cells {
+		at, encoded := spot{span, start, key}, string(cell.Append(nil))
+		require.False(r.t, r.written[at], "a cell is written once in a batch")
+		r.written[at] = true
+		r.writes = append(r.writes, func() { of(r.table.Cells, r.series)[at] = encoded })
+	}
 	return r.call()
 }
 
-func (r *rows) Name(span Span, start int64, key, text string) error {
-	r.writes = append(r.writes, func() { r.table.name(r.series, span, start, key, text) })
+func (r *rows) Name(key, text string, hour, day int64) error {
+	for span, start := range map[Span]int64{Hour: hour, Day: day} {
+		if start != 0 {
+			r.writes = append(r.writes, func() { r.table.name(r.series, span, start, key, text) })
+		}
+	}
 	return r.call()
 }
 
@@ -110,7 +124,7 @@ func of[K comparable, V any](m map[Series]map[K]V, s Series) map[K]V {
 
 // apply writes a batch in a transaction whose n-th call fails, counted from 1; 0 is none.
 func (tb *table) apply(t *testing.T, b *Batch, fail int) error {
-	tx := &rows{t: t, table: tb, series: b.Series, written: map[place]bool{}, fail: fail}
+	tx := &rows{t: t, table: tb, series: b.Series, written: map[spot]bool{}, fail: fail}
 	if err := b.Apply(tx); err != nil {
 		return err
 	}
@@ -142,16 +156,16 @@ type stored []Point
 // derive says what the rollups of records are, in the plainest way: record by record.
 func (records stored) derive() *table {
 	tb := newTable()
-	cells := map[Series]map[place]*Cell{}
-	keys := map[Series]map[place]int{}
+	cells := map[Series]map[spot]*Cell{}
+	keys := map[Series]map[spot]int{}
 	for i, p := range records {
 		id := int64(i + 1)
 		if p.Key == "" {
 			continue
 		}
 		for _, span := range []Span{Hour, Day} {
-			at := place{span, p.Time / int64(span) * int64(span), p.Key}
-			all := place{at.span, at.start, ""}
+			at := spot{span, p.Time / int64(span) * int64(span), p.Key}
+			all := spot{at.span, at.start, ""}
 			if of(cells, p.Series)[at] == nil {
 				if of(keys, p.Series)[all] == MaxKeys {
 					at.key = Other

@@ -46,7 +46,7 @@ func caughtUp(t *testing.T, db *DB) {
 			return nil
 		}))
 		return live
-	}, 20*time.Second, time.Millisecond)
+	}, 2*time.Minute, 5*time.Millisecond)
 }
 
 // insert stores records as agents do, who send them again when the store is busy: all of a large batch in time is too much
@@ -154,8 +154,8 @@ func TestRollupsAfterKills(t *testing.T) {
 		db := keeping(t, filepath.Join(t.TempDir(), "bitville.db"))
 		n := 0
 		for range 4 {
-			for range 1 + rng.IntN(6) {
-				batch := visits(rng, n, 1+rng.IntN(1000), keys)
+			for range 1 + rng.IntN(4) {
+				batch := visits(rng, n, 1+rng.IntN(600), keys)
 				n += len(batch)
 				insert(t, db, append(batch, batch[0]))
 				if rng.IntN(3) == 0 {

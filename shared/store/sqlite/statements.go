@@ -52,8 +52,8 @@ var (
 
 // What sums them up.
 var (
-	//go:embed statements/rollup_cell.sql
-	rollupCell string
+	//go:embed statements/rollup_cells.sql
+	rollupCells string
 	//go:embed statements/rollup_keys.sql
 	rollupKeys string
 	//go:embed statements/rollup_put.sql
