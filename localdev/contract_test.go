@@ -17,6 +17,7 @@ import (
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/contracttest"
 	"github.com/bitville/listener/shared/host"
+	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
@@ -37,6 +38,12 @@ const (
 	contractKey     = "contract-key-0123456789"
 )
 
+// The read key of the project, and another project, for the read side.
+var contractReader = contracttest.Reader{Key: "contract-read-key-0123", OtherProject: "bank", OtherKey: "contract-key-of-the-bank"}
+
+// readerEnv are the settings of contractReader.
+var readerEnv = []string{"BITVILLE_READ_KEY_MY_SHOP=" + contractReader.Key, "BITVILLE_API_KEY_BANK=" + contractReader.OtherKey}
+
 // TestContract sends the same requests to the handler, to the built binary over both versions of HTTP, and to
 // a deployed listener if one is named.
 func TestContract(t *testing.T) {
@@ -55,7 +62,13 @@ func TestContract(t *testing.T) {
 		throttling := serveContract(t, newHandler(host.New(cfg, db, slog.New(slog.DiscardHandler), now, "", host.Unobserved)))
 		throttling.Document = target.Document
 		contracttest.RunThrottled(t, throttling, cfg.AuthFailuresPerMinute)
+		contracttest.RunUnread(t, target)
+		runReading(t, target.Document)
 		require.Empty(t, target.Document.Unseen(t), "infra/openapi.yaml has answers that no request brought about")
+	})
+	t.Run("reading", func(t *testing.T) {
+		l := startListener(t, append(readerEnv, "BITVILLE_API_KEY_MY_SHOP="+contractKey)...)
+		require.Positive(t, contracttest.RunReading(t, overHTTP(t, l, 2), contractReader))
 	})
 	t.Run("HTTP/2", func(t *testing.T) {
 		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey)
@@ -71,8 +84,9 @@ func TestContract(t *testing.T) {
 	})
 	t.Run("on a libSQL server", func(t *testing.T) {
 		server := libsqltest.Start(t)
-		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey, "BITVILLE_DB_PATH=", "BITVILLE_DB_URL="+server.URL)
+		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey, "BITVILLE_DB_PATH=", "BITVILLE_DB_URL="+server.URL, "BITVILLE_READ_KEYS={\"*\":\""+contractReader.Key+"\"}")
 		accepted := contracttest.Run(t, overHTTP(t, l, 1))
+		contracttest.RunUnread(t, overHTTP(t, l, 1))
 		require.Equal(t, [][]string{{contractProject, strconv.Itoa(accepted)}},
 			server.Query(t, "SELECT project, count(*) FROM profiling_data GROUP BY project"))
 	})
@@ -87,6 +101,22 @@ func TestContract(t *testing.T) {
 			})
 		})
 	}
+}
+
+// runReading holds the read side in the test's process against the document.
+func runReading(t *testing.T, document *contracttest.Document) {
+	db, path := sqlitetest.New(t)
+	cfg, _, err := config.Load(append(readerEnv, "BITVILLE_API_KEY_MY_SHOP="+contractKey, "BITVILLE_DB_PATH="+path))
+	require.NoError(t, err)
+	serve := func(t *testing.T, store store.Writer) contracttest.Target {
+		target := serveContract(t, newHandler(host.New(cfg, store, slog.New(slog.DiscardHandler), now, "", host.Unobserved)))
+		target.Document = document
+		return target
+	}
+	contracttest.RunReading(t, serve(t, db), contractReader)
+	contracttest.RunReadingFailing(t, contractReader, func(t *testing.T, store contracttest.FailingStore) contracttest.Target { return serve(t, store) })
+	cfg.AuthFailuresPerMinute = 5
+	contracttest.RunReadingThrottled(t, serve(t, db), contractReader, cfg.AuthFailuresPerMinute)
 }
 
 // byPath sends each request to the function URL that has its path.

@@ -3,6 +3,7 @@ package contracttest
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ import (
 //	{project:look-alike}  another project, whose name is this one's for who folds more than ASCII
 //	{now} {now-3600}      Unix seconds at the start of the run, and 3,600 seconds before
 //	{uuid} {uuid:NAME}    a new id each time, and the id that is NAME's throughout the run
+//	{key:read} {key:basic} {key:other} {project:other} {session}
+//	                      of a Reader: its key, the key as HTTP's Basic has it, the other project's; and the last cookie that came
 //	{any}                 in Answer alone: whatever stands there
 type Case struct {
 	Name    string
@@ -69,6 +72,9 @@ func (r *run) do(t *testing.T, c Case) {
 	}
 	if _, own := c.Header["X-Request-Id"]; !own {
 		require.Equal(t, req.Header.Get("X-Request-Id"), res.Header.Get("X-Request-Id"))
+	}
+	for _, cookie := range res.Cookies() {
+		r.session = cookie.Name + "=" + cookie.Value
 	}
 	r.Document.check(t, method, path, res, answer)
 	if r.accepted += c.Stores; method != http.MethodPost || !strings.HasPrefix(path, "/ingest/") ||
@@ -120,7 +126,7 @@ func (r *run) request(t *testing.T, c Case) (req *http.Request, text []byte) {
 	return req, text
 }
 
-var placeholder = regexp.MustCompile(`\{(key|project|now|uuid)(?::([a-z-]+)|([-+][0-9]+))?\}`)
+var placeholder = regexp.MustCompile(`\{(key|project|now|uuid|session)(?::([a-z-]+)|([-+][0-9]+))?\}`)
 
 func (r *run) expand(text string) string {
 	var b strings.Builder
@@ -140,9 +146,21 @@ func (r *run) expand(text string) string {
 }
 
 func (r *run) value(name, variant, offset string) string {
+	switch name + ":" + variant {
+	case "key:read":
+		return r.reader.Key
+	case "key:basic":
+		return base64.StdEncoding.EncodeToString([]byte("anybody:" + r.reader.Key))
+	case "key:other":
+		return r.reader.OtherKey
+	case "project:other":
+		return r.reader.OtherProject
+	}
 	switch name {
 	case "key":
 		return r.Key
+	case "session":
+		return r.session
 	case "project":
 		return spelled(r.Project, variant)
 	case "now":

@@ -62,6 +62,8 @@ func Run(t *testing.T, target Target) (accepted int) {
 // run is one run of the table.
 type run struct {
 	Target
+	reader   Reader
+	session  string            // what {session} is
 	now      time.Time         // what {now} is
 	ids      map[string]string // what {uuid:NAME} is, by NAME
 	requests int

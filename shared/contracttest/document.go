@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -115,10 +116,8 @@ func (d *Document) validate(t testing.TB, schema node, value any) error {
 
 // response finds what the document says of an answer. name is what Unseen calls it.
 func (d *Document) response(method, path, status string) (response node, name string, ok bool) {
-	if key, rest, ok := strings.Cut(strings.TrimPrefix(path, "/k/"), "/"); ok && key != "" && strings.HasPrefix(path, "/k/") {
-		path = "/k/{key}/" + rest
-	}
-	if _, ok := d.find("paths", path); !ok {
+	path, ok = d.template(path)
+	if !ok {
 		response, ok = d.find("paths", "x-other-paths", status)
 		return response, "any method, other paths " + status, ok
 	}
@@ -130,6 +129,24 @@ func (d *Document) response(method, path, status string) (response node, name st
 	response, ok = d.find("paths", path, operation, "responses", status)
 	return response, method + " " + path + " " + status, ok
 }
+
+// template returns the documented path that a request's path is of: of several the one with fewest parameters. A page's
+// path may end in .json.
+func (d *Document) template(path string) (template string, ok bool) {
+	if strings.HasPrefix(path, "/traces/") {
+		path = strings.TrimSuffix(path, ".json")
+	}
+	all, _ := d.find("paths")
+	for _, name := range all.names() {
+		pattern := "^" + parameter.ReplaceAllString(regexp.QuoteMeta(name), "[^/]+") + "$"
+		if regexp.MustCompile(pattern).MatchString(path) && (!ok || strings.Count(name, "{") < strings.Count(template, "{")) {
+			template, ok = name, true
+		}
+	}
+	return template, ok
+}
+
+var parameter = regexp.MustCompile(`\\\{[a-z]+\\\}`)
 
 // Patterns lists what the document has, "METHOD /path", but for HEAD, which is GET's.
 func (d *Document) Patterns(t testing.TB) (all []string) {
@@ -144,8 +161,9 @@ func (d *Document) Patterns(t testing.TB) (all []string) {
 	return all
 }
 
-// Unseen lists the documented answers that came back for no request: method, path and status.
-func (d *Document) Unseen(t testing.TB) (unseen []string) {
+// Unseen lists the documented answers that came back for no request: method, path and status. Paths below one of those that
+// the listener does not serve are left out.
+func (d *Document) Unseen(t testing.TB, unserved ...string) (unseen []string) {
 	t.Helper()
 	note := func(method, path string, responses node) {
 		for _, status := range responses.names() {
@@ -159,6 +177,9 @@ func (d *Document) Unseen(t testing.TB) (unseen []string) {
 	const other = "OTHER"
 	note(other, "/other", d.must(t, "paths", "x-other-paths"))
 	for _, path := range d.must(t, "paths").names() {
+		if slices.ContainsFunc(unserved, func(below string) bool { return strings.HasPrefix(path, below) }) {
+			continue
+		}
 		note(other, path, d.must(t, "paths", path, "x-other-methods"))
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace} {
 			if responses, ok := d.find("paths", path, strings.ToLower(method), "responses"); ok {

@@ -60,7 +60,7 @@ func (d *Document) check(t testing.TB, method, path string, res *http.Response, 
 		require.NoError(t, err, "%s", body)
 	}
 	schema, _ := d.child(media, "schema")
-	require.NoError(t, d.validate(t, schema, value), "%s: %s", name, body)
+	require.NoError(t, d.validate(t, schema, value), "%s: %s", name, clip(body))
 }
 
 // headerValue is a header's text, or the number that it has to be.

@@ -26,7 +26,6 @@ type Plan struct {
 	Settings []Setting      `json:"settings,omitzero"` // that differed from the server's defaults
 	Shape    string         `json:"shape,omitzero"`
 	Copy     string         `json:"plan"` // EXPLAIN's JSON, to paste into another viewer
-
 }
 
 // Setting is a server's setting.
@@ -49,15 +48,9 @@ func (v *Views) Plan(ctx context.Context, project, id string, n int) (*Plan, err
 	p := plan.Parse([]byte(e.Payload))
 	page := &Plan{Project: project, CorrelationID: id, N: n, Key: statementKey(e), Text: v.sql(e.Name), StartedAt: stamp(e.Timestamp), DurationMS: rounded(e.DurationMS),
 		PlanningMS: positive(p.PlanningMS), JITMS: positive(p.JITMS), TriggersMS: positive(p.TriggersMS),
-		Lines: p.Lines(v.Values), Findings: p.Findings, Notes: p.Notes, Shape: p.Shape(), Copy: e.Payload}
+		Lines: list(p.Lines(v.Values)), Findings: list(p.Findings), Notes: list(p.Notes), Shape: p.Shape(), Copy: e.Payload}
 	if !v.Values {
 		page.Copy = plan.Mask(page.Copy)
-	}
-	if page.Findings == nil {
-		page.Findings = []plan.Finding{}
-	}
-	if page.Notes == nil {
-		page.Notes = []string{}
 	}
 	for _, s := range p.Settings {
 		page.Settings = append(page.Settings, Setting{s.Name, s.Value})

@@ -62,23 +62,26 @@ func (v *Views) Profile(ctx context.Context, project, id string, function int) (
 		return nil, ErrNotFound
 	}
 	page := &Profile{Project: project, CorrelationID: id, Name: v.uri(of.Name), StartedAt: stamp(of.Timestamp), DurationMS: rounded(of.DurationMS),
-		Kind: p.Kind, TotalMS: p.TotalMS, Functions: slices.Clone(p.Functions), HotPath: slices.Clone(p.HotPath), Spans: slices.Clone(p.Spans), Notes: slices.Clone(p.Notes)}
+		Kind: p.Kind, TotalMS: p.TotalMS, Functions: list(p.Functions), HotPath: slices.Clone(p.HotPath), Spans: slices.Clone(p.Spans), Notes: list(p.Notes)}
 	switch p.Kind {
 	case profile.Samples:
 		flame := p.Flame(minShare, maxBoxes)
+		flame.Boxes = list(flame.Boxes)
 		page.Flame = &flame
 	case profile.Edges:
 		page.Notes = append(page.Notes, profile.NoFlameGraph)
-	case profile.None:
-		page.Notes = append(page.Notes, "The PHP agent sent no profile.")
 	}
 	if function > 0 {
 		page.Function = &Function{N: function, Function: p.Functions[function-1]}
-		page.Function.Callers, page.Function.Callees = p.Butterfly(page.Function.Name)
+		callers, callees := p.Butterfly(page.Function.Name)
+		page.Function.Callers, page.Function.Callees = list(callers), list(callees)
 	}
 	v.clipNames(page)
 	return page, nil
 }
+
+// list returns a copy that JSON has as a list, never as null.
+func list[T any](s []T) []T { return append([]T{}, s...) }
 
 // clipNames makes the names of a profile such as may be shown. Spans are often named by their SQL.
 func (v *Views) clipNames(page *Profile) {
@@ -104,8 +107,5 @@ func (v *Views) clipNames(page *Profile) {
 				name(&calls[i].Name)
 			}
 		}
-	}
-	if page.Notes == nil {
-		page.Notes = []string{}
 	}
 }
