@@ -26,10 +26,12 @@ const (
 	lookFunctions  = 15
 	lookAttribute  = 1 << 10 // characters of an attribute
 
+	minorShare    = 0.01
 	minFlameShare = 0.001
 	chartBars     = 96
 	maxLines      = 250       // functions, spans or nodes of the whole profile or plan; JSON has all
 	maxCopy       = 100 << 10 // bytes of a plan that the page has to be copied
+	maxSteps      = 100       // of the hot path
 )
 
 // lookHTML is the look with what is drawn.
@@ -44,9 +46,12 @@ type lookHTML struct {
 	MoreBlocks    bool // blocks of the time line are not drawn
 	AttributeText int  // characters of an attribute that are drawn
 	Flame         *profile.Flame
-	Functions     []profile.Function // the first of the profile\'s
+	Functions     []profile.Function // the first of the profile's
 	MoreFunctions int
 	Page          string // its path
+
+	Main  []look.Finding
+	Minor []look.Finding // which explain less than minorShare of the request
 }
 
 // laneRow is a lane of the time line.
@@ -67,7 +72,10 @@ type rect struct {
 }
 
 // tick is a mark of an axis.
-type tick struct{ X, Anchor, Text string }
+type tick struct {
+	X, Anchor, Text string
+	At              look.Timestamp // of a chart's axis
+}
 
 // statementRow is a statement of the look.
 type statementRow struct {
@@ -109,6 +117,7 @@ func drawLook(l *view.Look, values bool, part int) *lookHTML {
 	for _, s := range l.Statements {
 		texts[anchorOf(s.Key, s.Nested)] = s.Text
 	}
+	page.sortFindings()
 	page.drawStatements(values, part)
 	page.drawLanes(texts, lookBlocks/part)
 	t := &l.Timeline
@@ -116,7 +125,7 @@ func drawLook(l *view.Look, values bool, part int) *lookHTML {
 	if length > 0 {
 		for i, anchor := range []string{"start", "middle", "middle", "middle", "end"} {
 			at := float64(i) / 4
-			page.Ticks = append(page.Ticks, tick{share(at, 1), anchor, milliseconds(t.FromMS+at*length) + " ms"})
+			page.Ticks = append(page.Ticks, tick{X: share(at, 1), Anchor: anchor, Text: milliseconds(t.FromMS+at*length) + " ms"})
 		}
 	}
 	if p := l.Profile; p != nil {
@@ -128,6 +137,18 @@ func drawLook(l *view.Look, values bool, part int) *lookHTML {
 		page.Flame = &f
 	}
 	return page
+}
+
+// sortFindings keeps what hardly matters out of the way, as long as something matters more.
+func (page *lookHTML) sortFindings() {
+	whole := float(page.DurationMS)
+	for _, f := range page.Findings {
+		if len(page.Main) > 0 && f.ExplainsMS != nil && *f.ExplainsMS < minorShare*whole {
+			page.Minor = append(page.Minor, f)
+		} else {
+			page.Main = append(page.Main, f)
+		}
+	}
 }
 
 func (page *lookHTML) drawStatements(values bool, part int) {
@@ -176,9 +197,9 @@ func block(b look.Block, kind string, from, length float64) rect {
 	return r
 }
 
-// splitOf draws a request's time as a list has it: PHP, Postgres and the gap, of the list's longest.
-func splitOf(r view.Request, longest *float64) []rect {
-	if r.DurationMS == nil || longest == nil || *longest <= 0 {
+// splitOf draws where a request's time went: PHP, Postgres and the gap.
+func splitOf(r view.Request) []rect {
+	if r.DurationMS == nil || *r.DurationMS <= 0 {
 		return nil
 	}
 	parts := []struct {
@@ -193,11 +214,11 @@ func splitOf(r view.Request, longest *float64) []rect {
 	if r.GapMS == nil || rest.ms < 0 {
 		rest.kind, rest.name, rest.ms = "unknown", "not known", max(0, *r.DurationMS-parts[0].ms)
 	}
-	x := 0.0
+	x, whole := 0.0, max(*r.DurationMS, inDatabase)
 	var rects []rect
 	for _, p := range append(parts[:0:0], rest, parts[0], parts[1]) {
 		if p.ms > 0 {
-			rects = append(rects, rect{X: share(x, *longest), Width: share(p.ms, *longest), Kind: p.kind, Title: p.name + " " + milliseconds(p.ms) + " ms"})
+			rects = append(rects, rect{X: share(x, whole), Width: share(p.ms, whole), Kind: p.kind, Title: p.name + " " + milliseconds(p.ms) + " ms"})
 		}
 		x += p.ms
 	}
@@ -207,9 +228,10 @@ func splitOf(r view.Request, longest *float64) []rect {
 // planRow is a node of a plan.
 type planRow struct {
 	plan.Line
-	Indent string
-	Worst  bool   // most time of its own
-	Factor string // by how much the estimate of rows is off, where that is a finding
+	Indent   string
+	Worst    bool   // most time of its own
+	MostTime bool   // say so
+	Factor   string // by how much the estimate of rows is off, where that is a finding
 }
 
 func planRows(lines []plan.Line, most int) []planRow {
@@ -222,6 +244,7 @@ func planRows(lines []plan.Line, most int) []planRow {
 	}
 	for i, l := range lines[:min(len(lines), most)] {
 		row := planRow{Line: l, Worst: i == worst && len(lines) > 1}
+		row.MostTime = row.Worst && !slices.Contains(l.Marks, "worst_node") // which says so already
 		row.Indent = indent(l.Depth)
 		if slices.Contains(l.Marks, "rows_off") { // elsewhere a node may have been stopped early
 			a, b := max(1, float(l.EstimatedRows)), max(1, float(l.ActualRows))
@@ -283,12 +306,26 @@ func drawFlame(f *profile.Flame) flamePicture {
 		}
 		b.Name = oneLine(b.Name, 100)
 		label := ""
-		if seen := int(b.Width * flameColumns); seen >= 2 {
-			label = cut(b.Name, seen)
+		if seen := int(b.Width * flameColumns); seen >= 3 {
+			label = cut(shortName(b.Name), seen)
 		}
 		p.Boxes = append(p.Boxes, flameBox{b, share(b.X, 1), share(b.Width, 1), b.Depth * flameRow, kind, label})
 	}
 	return p
+}
+
+// shortName is a function's name as it fits into a box: without its namespace, or its file's folder.
+func shortName(name string) string {
+	tail := func(text string) string { return text[strings.LastIndexAny(text, `\/`)+1:] }
+	class, method, isMethod := strings.Cut(name, "::")
+	short := tail(class)
+	if strings.HasPrefix(name, "{") && !strings.HasPrefix(short, "{") {
+		short = "{" + short // a closure, by its place
+	}
+	if isMethod {
+		short += "::" + tail(method)
+	}
+	return short
 }
 
 func isDatabase(name string) bool {
@@ -338,7 +375,7 @@ func drawChart(o *view.Overview, what string) chartPicture {
 	}
 	for i, anchor := range []string{"start", "middle", "middle", "middle", "end"} {
 		at := o.From.Add(time.Duration(i) * o.To.Sub(o.From.Time) / 4)
-		p.Ticks = append(p.Ticks, tick{share(float64(i), 4), anchor, at.UTC().Format("15:04")})
+		p.Ticks = append(p.Ticks, tick{X: share(float64(i), 4), Anchor: anchor, Text: at.UTC().Format("15:04"), At: look.Timestamp{Time: at}})
 	}
 	return p
 }

@@ -11,32 +11,34 @@ import (
 	"github.com/bitville/listener/shared/look"
 	"github.com/bitville/listener/shared/plan"
 	"github.com/bitville/listener/shared/profile"
-	"github.com/bitville/listener/shared/view"
 )
 
 // functions are what templates call.
 var functions = template.FuncMap{
-	"project":  projectPath,
-	"asset":    func(name string) string { return assetsPath + name + "?v=" + version },
-	"ms":       milliseconds,
-	"n":        number,
-	"count":    count,
-	"percent":  percent,
-	"since":    sinceText,
-	"spans":    func() []string { return []string{"1h", "24h", "7d"} },
-	"utc":      func(t look.Timestamp) string { return t.UTC().Format("2 Jan 15:04:05.000 UTC") },
-	"minute":   func(t look.Timestamp) string { return t.UTC().Format("2 Jan 15:04 UTC") },
-	"mark":     markWord,
-	"markHelp": func(kind string) string { return marks[kind].help },
-	"cut":      cut,
-	"oneLine":  oneLine,
-	"add":      func(a, b int) int { return a + b },
-	"width":    func(share any) string { return fmt.Sprintf("%.2f%%", 100*min(1, max(0, float(share)))) },
-	"split":    splitOf,
-	"chart":    drawChart,
-	"plan":     func(lines []plan.Line, most int) []planRow { return planRows(lines, most) },
-	"boxes":    drawFlame,
-	"hours":    drawHours,
+	"project":   projectPath,
+	"asset":     func(name string) string { return assetsPath + name + "?v=" + version },
+	"ms":        milliseconds,
+	"n":         number,
+	"count":     count,
+	"percent":   percent,
+	"since":     sinceText,
+	"spans":     func() []string { return []string{"1h", "24h", "7d"} },
+	"utc":       func(t look.Timestamp) string { return t.UTC().Format("2 Jan 15:04:05.000 UTC") },
+	"minute":    func(t look.Timestamp) string { return t.UTC().Format("2 Jan 15:04 UTC") },
+	"mark":      markWord,
+	"markHelp":  func(kind string) string { return marks[kind].help },
+	"cut":       cut,
+	"oneLine":   oneLine,
+	"sentence":  sentence,
+	"megabytes": megabytes,
+	"plural":    plural,
+	"add":       func(a, b int) int { return a + b },
+	"width":     func(share any) string { return fmt.Sprintf("%.2f%%", 100*min(1, max(0, float(share)))) },
+	"split":     splitOf,
+	"chart":     drawChart,
+	"plan":      func(lines []plan.Line) []planRow { return planRows(lines, len(lines)) },
+	"boxes":     drawFlame,
+	"hours":     drawHours,
 	"origins": func(o any) string {
 		return map[string]string{"own": "own", "vendor": "vendor", "builtin": "PHP"}[fmt.Sprint(o)]
 	},
@@ -44,22 +46,13 @@ var functions = template.FuncMap{
 	"attr":           attributeOf,
 	"share":          share,
 	"spanRows":       spanRows,
-	"maxLines":       func() int { return maxLines },
 	"copies":         func(plan string) bool { return len(plan) <= maxCopy },
 	"firstFunctions": func(f []profile.Function) []profile.Function { return f[:min(len(f), maxLines)] },
-	"longest":        longest,
+	"firstSteps":     func(s []profile.Step) []profile.Step { return s[:min(len(s), maxSteps)] },
+	"firstLines":     func(l []plan.Line) []plan.Line { return l[:min(len(l), maxLines)] },
+	"beyond":         func(n, drawn int) int { return n - drawn },
 	"isDatabase":     isDatabase,
 	"same":           func(a *int, b int) bool { return a != nil && *a == b },
-}
-
-// longest returns the longest duration of a list, nil when there is none.
-func longest(list []view.Request) (ms *float64) {
-	for _, r := range list {
-		if r.DurationMS != nil && *r.DurationMS > float(ms) {
-			ms = r.DurationMS
-		}
-	}
-	return ms
 }
 
 // float is the number of a *float64 or float64; 0 for nil.
@@ -146,6 +139,31 @@ func sinceText(d time.Duration) string {
 		return fmt.Sprintf("%dm", d/time.Minute)
 	}
 	return d.String()
+}
+
+// sentence ends a text with a full stop, unless it is cut.
+func sentence(text string) string {
+	if strings.HasSuffix(text, "…") {
+		return text
+	}
+	return text + "."
+}
+
+// megabytes writes a number of bytes, as an attribute has it, in MB; "" for what is none.
+func megabytes(bytes string) string {
+	n, err := strconv.ParseUint(bytes, 10, 63)
+	if err != nil {
+		return ""
+	}
+	return number(math.Round(float64(n)/1e5)/10) + " MB"
+}
+
+// plural writes a count with what is counted.
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + many
 }
 
 // oneLine is a text without line breaks, cut.

@@ -4,12 +4,17 @@
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 // Times in the reader's zone; UTC stays in the title.
-const clock = new Intl.DateTimeFormat(undefined, {weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hour12: false});
-const hours = new Intl.DateTimeFormat(undefined, {weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hour12: false});
+const times = {
+  full: new Intl.DateTimeFormat(undefined, {weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23'}),
+  second: new Intl.DateTimeFormat(undefined, {day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23'}),
+  minute: new Intl.DateTimeFormat(undefined, {weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23'}),
+  axis: new Intl.DateTimeFormat(undefined, {hour: '2-digit', minute: '2-digit', hourCycle: 'h23'}),
+};
 for (const t of all('time[datetime]')) {
   t.title = t.textContent;
-  t.textContent = ('hour' in t.dataset ? hours : clock).format(new Date(t.dateTime));
+  t.textContent = times[t.dataset.to || 'full'].format(new Date(t.dateTime));
 }
+for (const t of all('text[data-time]')) t.textContent = times.axis.format(new Date(t.dataset.time));
 
 // Tables sort by a click on a heading.
 const keyOf = (row, at, numeric) => {
@@ -70,9 +75,9 @@ for (const button of all('button.copy')) {
 
 // What scrolls is reached by the keyboard.
 const reach = () => {
-  for (const wide of all('.wide')) {
-    if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
-    else wide.removeAttribute('tabindex');
+  for (const box of all('.wide, pre')) {
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
+    else box.removeAttribute('tabindex');
   }
 };
 addEventListener('resize', reach);
@@ -87,14 +92,25 @@ const openTarget = () => {
 addEventListener('hashchange', openTarget);
 openTarget();
 
+// As shortName in draw.go: a function without its namespace, or its file's folder.
+const shortOf = name => {
+  const tail = text => text.slice(Math.max(text.lastIndexOf('\\'), text.lastIndexOf('/')) + 1);
+  const at = name.indexOf('::');
+  const first = tail(at < 0 ? name : name.slice(0, at));
+  return (name[0] === '{' && first[0] !== '{' ? '{' : '') + first + (at < 0 ? '' : '::' + tail(name.slice(at + 2)));
+};
+
 // The flame graph: a click makes a box as wide as the graph, arrows go from box to box, a search marks boxes.
 for (const graph of all('svg.flame')) {
   const tools = graph.previousElementSibling;
   const find = tools.querySelector('.find'), back = tools.querySelector('.unzoom'), status = tools.querySelector('.status');
   const boxes = all('.box', graph).map(el => ({el, x: parseFloat(el.getAttribute('x')), w: parseFloat(el.getAttribute('width')), y: +el.getAttribute('y'), name: el.querySelector('title').textContent.replace(/: [^:]* ms, .*$/s, '')}));
+  for (const b of boxes) b.short = shortOf(b.name);
   const of = new Map(boxes.map(b => [b.el, b]));
   let current = boxes[0];
+  let zoomed;
   const zoom = to => {
+    zoomed = to;
     const from = to ? to.x : 0, width = to ? to.w : 100;
     for (const b of boxes) {
       const left = Math.max(b.x, from), right = Math.min(b.x + b.w, from + width);
@@ -109,7 +125,8 @@ for (const graph of all('svg.flame')) {
         text.setAttribute('y', 12.5);
         b.el.append(text);
       }
-      text.textContent = (right - left) / width > 0.01 ? b.name : '';
+      const letters = Math.floor(((right - left) / width * graph.clientWidth - 6) / 6);
+      text.textContent = letters < 3 ? '' : b.name.length <= letters ? b.name : b.short.length <= letters ? b.short : b.short.slice(0, letters - 1) + '…';
     }
     back.hidden = !to;
     status.textContent = to ? to.el.querySelector('title').textContent : '';
@@ -138,6 +155,8 @@ for (const graph of all('svg.flame')) {
     else return;
     e.preventDefault();
   });
+  addEventListener('resize', () => zoom(zoomed));
+  zoom();
   find.hidden = false;
   find.addEventListener('input', () => {
     const text = find.value.toLowerCase();
