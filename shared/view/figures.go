@@ -56,9 +56,6 @@ func millis(micros int64, ok bool) *float64 {
 	return &ms
 }
 
-// maxRows bounds a list of routes or statements.
-const maxRows = 500
-
 // rows makes a list: most time spent first. left counts those that are beyond limit.
 func (v *Views) rows(source string, groups []Group, limit int) (rows []Row, left int) {
 	total := 0.0

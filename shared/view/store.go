@@ -55,6 +55,7 @@ type ProjectCount struct {
 type Slowest struct {
 	Requests []store.Entry
 	Exact    bool // false: at least the five slowest of each route and hour
+	Behind   bool // some records are not counted yet
 }
 
 // Group is the figures of one route or statement in a span.

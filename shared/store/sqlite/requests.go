@@ -44,7 +44,7 @@ func (r *Reader) Slowest(ctx context.Context, project string, from, to time.Time
 			return view.Slowest{}, err
 		}
 	}
-	found := view.Slowest{Exact: exact}
+	found := view.Slowest{Exact: exact, Behind: !exact && s.behind}
 	var ids []int64
 	var micros map[int64]int64
 	switch {
