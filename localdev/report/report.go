@@ -120,7 +120,7 @@ func (w *Writer) Requests(page *view.Requests) {
 	if !page.Exact {
 		w.hint("Over more than an hour: at least the five slowest of each route and hour.")
 	}
-	w.behind(page.Behind)
+	w.late(page.Late)
 	w.hint("gap: outside Postgres' executor, and its share of the time in the database. Next: listener why ID")
 }
 
@@ -139,7 +139,7 @@ func (w *Writer) Routes(page *view.Routes) {
 	w.rows(page.Routes, page.LeftOut, "route", func(figures painted, text string) {
 		w.line("%s  %s", figures, clip(text, width-66))
 	})
-	w.behind(page.Behind)
+	w.late(page.Late)
 	w.hint("Next: listener slowest --route ROUTE")
 }
 
@@ -150,7 +150,7 @@ func (w *Writer) Statements(page *view.Statements) {
 		w.line("%s", figures)
 		w.line("       %s", ends(text, width-7))
 	})
-	w.behind(page.Behind)
+	w.late(page.Late)
 	w.hint("Times are those in Postgres' executor.")
 }
 
@@ -171,10 +171,13 @@ func (w *Writer) rows(rows []view.Row, left int, what string, each func(figures 
 	}
 }
 
-// behind tells that figures are late.
-func (w *Writer) behind(is bool) {
-	if is {
-		w.line("%s", w.paint(alarm, "Late: the listener has yet to count the records of the last seconds, or catches up after its start."))
+// late tells how late figures are.
+func (w *Writer) late(l view.Late) {
+	switch {
+	case l.CountedUntil != nil:
+		w.line("%s", w.paint(alarm, "Late: records that came after "+l.CountedUntil.UTC().Format("15:04:05")+" UTC are not counted yet."))
+	case l.Behind:
+		w.line("%s", w.paint(alarm, "Late: the records have yet to be counted."))
 	}
 }
 

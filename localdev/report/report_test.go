@@ -104,9 +104,9 @@ func TestHostile(t *testing.T) {
 		w := report.New(&out, colours)
 		w.Look(l)
 		w.Requests(&view.Requests{Project: nasty, Route: nasty, RouteKey: nasty, Requests: []view.Request{{Name: nasty, CorrelationID: nasty[:40], Summary: look.Summary{Marks: []string{nasty}}}}})
-		w.Requests(&view.Requests{Behind: true})
+		w.Requests(&view.Requests{Late: view.Late{Behind: true}})
 		w.Routes(&view.Routes{Project: nasty, Routes: []view.Row{{Route: nasty}, {Key: nasty}}})
-		w.Statements(&view.Statements{Project: nasty, Statements: []view.Row{{Text: nasty}}, LeftOut: 7, Behind: true})
+		w.Statements(&view.Statements{Project: nasty, Statements: []view.Row{{Text: nasty}}, LeftOut: 7, Late: view.Late{Behind: true}})
 		w.Plan(&view.Plan{CorrelationID: nasty, Text: nasty, Notes: []string{nasty}, Findings: []plan.Finding{{Text: nasty, Advice: nasty}},
 			Lines: []plan.Line{{Depth: -5, Text: nasty, Label: nasty, Marks: []string{nasty}, Conditions: []string{nasty}}, {Depth: 1 << 40, Details: []string{nasty}}}})
 		require.NoError(t, w.Err())

@@ -44,7 +44,10 @@ func (r *Reader) Slowest(ctx context.Context, project string, from, to time.Time
 			return view.Slowest{}, err
 		}
 	}
-	found := view.Slowest{Exact: exact, Behind: !exact && s.behind}
+	found := view.Slowest{Exact: exact}
+	if !exact {
+		found.Behind, found.Counted = s.behind, s.counted
+	}
 	var ids []int64
 	var micros map[int64]int64
 	switch {
