@@ -190,6 +190,12 @@ func (p pageRequest) run(t *testing.T, l *listener, pg *postgres, settings ...st
 func otherCertificate(t *testing.T) string {
 	srv := httptest.NewTLSServer(http.NotFoundHandler())
 	defer srv.Close()
+	return certificateOf(t, srv)
+}
+
+// certificateOf returns a file with a server's certificate.
+func certificateOf(t *testing.T, srv *httptest.Server) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "other.pem")
 	block := &pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}
 	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))

@@ -26,13 +26,18 @@ where the listener was installed. "listener help COMMAND" says more of one comma
 
 // commands are what the listener does, each in a file of its name.
 type commands struct {
-	Serve   serveCommand   `cmd:"" default:"1" help:"Serve until SIGTERM or SIGINT (the default). A second signal ends it at once."`
-	Dev     devCommand     `cmd:"" help:"Serve with a key, a certificate and a database of its own in the folder .dev."`
-	Check   checkCommand   `cmd:"" help:"Tell all that would keep serve from starting."`
-	Purge   purgeCommand   `cmd:"" help:"Delete the records that are older than BITVILLE_RETENTION."`
-	Show    showCommand    `cmd:"" help:"Print what is stored under a correlation id."`
-	Backup  backupCommand  `cmd:"" help:"Copy the database, a file, into a new file."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve      serveCommand      `cmd:"" default:"1" help:"Serve until SIGTERM or SIGINT (the default). A second signal ends it at once."`
+	Dev        devCommand        `cmd:"" help:"Serve with a key, a certificate and a database of its own in the folder .dev."`
+	Check      checkCommand      `cmd:"" help:"Tell all that would keep serve from starting."`
+	Purge      purgeCommand      `cmd:"" help:"Delete the records that are older than BITVILLE_RETENTION."`
+	Show       showCommand       `cmd:"" help:"Print what is stored under a correlation id."`
+	Slowest    slowestCommand    `cmd:"" help:"List the slowest requests, and where the time of each went."`
+	Why        whyCommand        `cmd:"" help:"Tell what made a request slow."`
+	Trace      traceCommand      `cmd:"" help:"Print a request whole: statements, plans, functions."`
+	Routes     routesCommand     `cmd:"" help:"List the routes that took most time."`
+	Statements statementsCommand `cmd:"" help:"List the statements that took most time."`
+	Backup     backupCommand     `cmd:"" help:"Copy the database, a file, into a new file."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 // run runs the command that the arguments name.

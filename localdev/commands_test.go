@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -142,7 +143,9 @@ func TestShowFromAServer(t *testing.T) {
 
 // Every command has help and rejects what it does not know, in one line.
 func TestCommands(t *testing.T) {
-	all := []string{"serve", "dev", "check", "purge", "show", "backup", "version"}
+	all := []string{"serve", "dev", "check", "purge", "show", "slowest", "why", "trace", "routes", "statements", "backup", "version"}
+	takes := []string{"show", "slowest", "why", "trace", "routes", "statements", "backup"} // an argument
+	examples := []string{"slowest", "why", "trace", "routes", "statements"}
 	require.Equal(t, len(all), reflect.TypeFor[commands]().NumField())
 	for _, ask := range []string{"help", "-h", "-help", "--help"} {
 		out, err := command(t, nil, ask)
@@ -154,6 +157,7 @@ func TestCommands(t *testing.T) {
 			help, err := command(t, nil, strings.Fields(map[bool]string{true: "help " + name, false: name + " " + ask}[ask == "help"])...)
 			require.NoError(t, err)
 			require.Contains(t, help, "Usage: listener "+name)
+			require.Equal(t, slices.Contains(examples, name), strings.Contains(help, "\n    listener "+name+" "), "an example of %s", name)
 		}
 	}
 	for _, ask := range []string{"version", "-version", "--version"} {
@@ -162,10 +166,12 @@ func TestCommands(t *testing.T) {
 		require.NotEmpty(t, strings.TrimSpace(out))
 	}
 	env := []string{"BITVILLE_API_KEY_SHOP=" + listenertest.Key, "BITVILLE_DB_PATH=" + filepath.Join(t.TempDir(), "db")}
-	refused := [][]string{{"nonsense"}, {"-nonsense"}, {"help", "nonsense"}, {"show"}, {"show", "a", "b"}, {"purge", "-forced"}}
+	refused := [][]string{{"nonsense"}, {"-nonsense"}, {"help", "nonsense"}, {"show"}, {"why"}, {"trace"}, {"purge", "-forced"}}
 	for _, name := range all {
 		refused = append(refused, []string{name, "-nonsense"})
-		if name != "show" && name != "backup" {
+		if slices.Contains(takes, name) {
+			refused = append(refused, []string{name, "one", "more"})
+		} else {
 			refused = append(refused, []string{name, "all"})
 		}
 	}

@@ -60,7 +60,7 @@ func setUpDev(environ []string) ([]string, error) {
 	if !has("BITVILLE_API_KEY") {
 		environ = append(environ, "BITVILLE_API_KEY_SHOP="+key)
 	}
-	if !has("BITVILLE_READ_KEY") && !has("BITVILLE_DB_URL=") {
+	if !has("BITVILLE_READ_KEY_") && !has("BITVILLE_READ_KEYS") && !has("BITVILLE_DB_URL=") {
 		environ = append(environ, `BITVILLE_READ_KEYS={"*":"`+readKey+`"}`)
 	}
 	if !has("BITVILLE_DB_PATH=") && !has("BITVILLE_DB_URL=") {

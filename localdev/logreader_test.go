@@ -114,7 +114,8 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	require.NoError(t, err)
 	defer full.Close()
 	defer closed.Close()
-	for _, args := range [][]string{{"help"}, {"version"}, {"check"}, {"show", "00000000-0000-4000-8000-000000000007"}} {
+	const id = "00000000-0000-4000-8000-000000000007"
+	for _, args := range [][]string{{"help"}, {"version"}, {"check"}, {"show", id}, {"slowest"}, {"routes"}, {"statements"}, {"why", id}, {"trace", id}, {"trace", id, "--json"}} {
 		for out, why := range map[*os.File]string{closed: "broken pipe", full: "no space left on device"} {
 			var stderr strings.Builder
 			cmd := exec.Command(binary, args...)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bitville/listener/localdev/certs"
+	"github.com/bitville/listener/localdev/report"
 	"github.com/bitville/listener/shared/access"
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/store/sqlite"
@@ -177,8 +178,9 @@ func printError(stderr *logWriter, err error) {
 	fmt.Fprintln(stderr, "listener:", text)
 }
 
+// oneLine is an error's text in one line. It may hold what a stranger sent.
 func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return report.Clean(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 }
 
 // load reads the settings and makes the log that they ask for, also when they are not right; what is wrong in them is empty.

@@ -81,10 +81,7 @@ func (h *handler) requests(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := r.query.Get("route")
-	if key != "" && !isKey.MatchString(key) {
-		key = route.Key(key)
-	}
+	key := route.KeyOf(r.query.Get("route"))
 	r.frame.Title = "Slowest requests of " + project
 	return h.views.Requests(r.ctx, project, since, key, limit)
 }
@@ -220,37 +217,24 @@ func (r *request) id(rest string) (project, id string, err error) {
 
 // list reads the parameters of a list.
 func (r *request) list(since time.Duration) (time.Duration, int, error) {
-	const most = 90 * 24 * time.Hour
 	limit := 50
 	if text := r.query.Get("since"); text != "" {
 		var err error
-		if since, err = parseSpan(text); err != nil || since < time.Second || since > most {
-			return 0, 0, &web.Error{Status: http.StatusBadRequest, Text: "since is a span as in 30m, 24h or 7d: at least a second and at most 90d"}
+		if since, err = view.ParseSpan(text); err != nil {
+			return 0, 0, &web.Error{Status: http.StatusBadRequest, Text: "since is " + err.Error()}
 		}
 	}
 	if text := r.query.Get("limit"); text != "" {
 		var err error
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > 500 {
-			return 0, 0, &web.Error{Status: http.StatusBadRequest, Text: "limit is a number from 1 to 500"}
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > view.MaxRows {
+			return 0, 0, &web.Error{Status: http.StatusBadRequest, Text: "limit is a number from 1 to " + strconv.Itoa(view.MaxRows)}
 		}
 	}
 	r.frame.Since = since
 	return since, limit, nil
 }
 
-// parseSpan reads a Go duration or whole days.
-func parseSpan(text string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16)
-		return time.Duration(n) * 24 * time.Hour, err
-	}
-	return time.ParseDuration(text)
-}
-
-var (
-	isKey = regexp.MustCompile(`^[0-9a-f]{16}$`)
-	anID  = regexp.MustCompile(`(?i)(?:^|[^0-9a-f])([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32})(?:$|[^0-9a-f])`)
-)
+var anID = regexp.MustCompile(`(?i)(?:^|[^0-9a-f])([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32})(?:$|[^0-9a-f])`)
 
 // findID returns the first correlation id in a line.
 func findID(text string) (string, bool) {

@@ -2,8 +2,8 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/bitville/listener/shared/look"
 	"github.com/bitville/listener/shared/view"
@@ -14,7 +14,7 @@ func (w *Writer) Why(l *view.Look) {
 	w.heading(l)
 	w.line("")
 	w.wrapped("", "", bold, l.Verdict)
-	w.bar(l.Bar)
+	w.bar(l)
 	w.findings(l)
 }
 
@@ -35,8 +35,8 @@ func (w *Writer) heading(l *view.Look) {
 	if name == "" {
 		name = "(no page)"
 	}
-	tail := fmt.Sprintf("%s · %s UTC · %s", total, l.StartedAt.UTC().Format("2006-01-02 15:04:05.000"), clean(l.Project))
-	w.line("%s%s", w.paint(bold, clip(clean(name), max(20, width-utf8.RuneCountInString(tail)))), tail)
+	tail := fmt.Sprintf("%s · %s UTC · %s", total, l.StartedAt.UTC().Format("2006-01-02 15:04:05.000"), l.Project)
+	w.line("%s%s", w.paint(bold, clip(name, max(20, width-columns(tail)))), tail)
 	w.line("%s", w.paint(faint, l.CorrelationID))
 }
 
@@ -51,22 +51,25 @@ var segments = map[string]struct{ colour, fill, name string }{
 }
 
 // bar draws where the time went: each part has a letter of its own, for colours alone tell too little.
-func (w *Writer) bar(parts []look.Segment) {
-	if len(parts) == 0 {
+func (w *Writer) bar(l *view.Look) {
+	if len(l.Bar) == 0 {
 		return
 	}
 	w.line("")
-	drawn, share, end := "", 0.0, 0
-	for _, p := range parts {
+	drawn, share, end := painted(""), 0.0, 0
+	for _, p := range l.Bar {
 		share += p.Share
 		next := min(barWidth, int(share*barWidth+0.5))
 		drawn += w.paint(segments[p.Kind].colour, strings.Repeat(segments[p.Kind].fill, max(0, next-end)))
 		end = max(end, next)
 	}
 	w.line("  [%s]", drawn)
-	for _, p := range parts {
+	for _, p := range l.Bar {
 		s := segments[p.Kind]
-		w.line("  %s %-12s %9s %4.0f%%  %s", w.paint(s.colour, s.fill), s.name, duration(p.MS), p.Share*100, w.paint(faint, clip(clean(p.Source), width-35)))
+		w.line("  %s %-12s %s %s  %s", w.paint(s.colour, s.fill), s.name, ms(&p.MS), percent(&p.Share), w.paint(faint, clip(p.Source, width-35)))
+	}
+	if t := &l.Time; t.GapShare != nil && t.DatabaseMS != nil {
+		w.line("  %.0f%% of the %s that PHP waited for the database is between them.", *t.GapShare*100, duration(*t.DatabaseMS))
 	}
 }
 
@@ -77,16 +80,16 @@ func (w *Writer) findings(l *view.Look) {
 	}
 	for i := range l.Findings {
 		f := &l.Findings[i]
-		explains := strings.Repeat(" ", 9)
-		if f.ExplainsMS != nil {
-			explains = ms(f.ExplainsMS)
-		}
 		w.line("")
-		w.line("%s  %s", w.paint(alarm, explains), w.paint(bold, clip(strings.ReplaceAll(clean(f.Kind), "_", " "), 40)))
+		w.line("%s  %s", w.paint(alarm, ms(f.ExplainsMS)), w.paint(bold, marks([]string{f.Kind}, 40)))
 		const indent = "           "
 		w.wrapped(indent, indent, "", f.Text)
 		if f.StatementText != "" {
-			w.line("%s%s", indent, w.paint(faint, clip(clean(f.StatementText), width-len(indent))))
+			text := f.StatementText
+			if f.Plan > 0 {
+				text = fmt.Sprintf("plan %d: %s", f.Plan, text)
+			}
+			w.line("%s%s", indent, w.paint(faint, clip(oneLine(text), width-len(indent))))
 		}
 		if f.Advice != "" {
 			w.wrapped(indent+"-> ", indent+"   ", "", f.Advice)
@@ -94,11 +97,11 @@ func (w *Writer) findings(l *view.Look) {
 	}
 	if l.FindingsLeftOut > 0 {
 		w.line("")
-		w.line("%s", w.paint(faint, fmt.Sprintf("%d smaller findings are left out.", l.FindingsLeftOut)))
+		w.hint("%d smaller findings are left out.", l.FindingsLeftOut)
 	}
 }
 
-func (w *Writer) title(format string, args ...any) {
+func (w *Writer) section(format string, args ...any) {
 	w.line("")
 	w.line("%s", w.paint(bold, fmt.Sprintf(format, args...)))
 }
@@ -107,28 +110,26 @@ func (w *Writer) statements(l *view.Look) {
 	if len(l.Statements) == 0 {
 		return
 	}
-	w.title("Statements")
-	w.line("%s", w.paint(faint, fmt.Sprintf("%9s %9s %6s %8s  %s", "total", "max", "times", "plan", "statement")))
+	w.section("Statements")
+	w.hint("%9s %9s %6s %6s  %s", "total", "max", "times", "plan", "statement")
 	for i := range l.Statements {
 		s := &l.Statements[i]
-		plans := "–"
+		plan, text := "–", oneLine(s.Text)
 		if s.Slowest > 0 {
-			plans = fmt.Sprint(s.Slowest)
+			plan = fmt.Sprint(s.Slowest)
 		}
-		text := strings.Join(strings.Fields(clean(s.Text)), " ")
 		if s.Nested {
 			text = "(nested) " + text
 		}
-		pad := strings.Repeat(" ", max(0, 8-utf8.RuneCountInString(plans)))
-		w.line("%s %s %6d %s%s  %s", w.paint(postgres, ms(s.TotalMS)), ms(s.MaxMS), s.Count, pad, plans, clip(text, width-38))
+		w.line("%s %s %6d %s  %s", w.paint(postgres, ms(s.TotalMS)), ms(s.MaxMS), s.Count, pad(plan, 6), ends(text, width-36))
 		if len(s.Marks) > 0 {
-			w.line("%38s%s", "", w.paint(alarm, clip(clean(strings.Join(s.Marks, ", ")), width-38)))
+			w.line("%36s%s", "", w.paint(alarm, marks(s.Marks, width-36)))
 		}
 	}
 	if l.StatementsLeftOut > 0 {
-		w.line("%s", w.paint(faint, fmt.Sprintf("%d more are left out.", l.StatementsLeftOut)))
+		w.hint("%d more are left out.", l.StatementsLeftOut)
 	}
-	w.line("%s", w.paint(faint, "listener trace ID --plan N prints the whole plan of the N in the column plan."))
+	w.hint("A whole plan: listener trace ID --plan N, with N of the column plan.")
 }
 
 // topFunctions is how many functions of a profile a look has.
@@ -138,30 +139,33 @@ func (w *Writer) profile(p *look.Profile) {
 	if p == nil || len(p.Functions) == 0 {
 		return
 	}
-	w.title("Functions by their own time, of %s in the profile (%s)", duration(p.TotalMS), p.Kind)
-	w.line("%s", w.paint(faint, fmt.Sprintf("%9s %9s %7s  %s", "self", "total", "calls", "function")))
+	w.section("Functions by their own time, of %s in the profile (%s)", duration(p.TotalMS), p.Kind)
+	w.hint("%9s %9s %7s  %s", "self", "total", "calls", "function")
 	for _, f := range p.Functions[:min(len(p.Functions), topFunctions)] {
 		calls := "–"
 		if f.Calls > 0 {
 			calls = fmt.Sprint(f.Calls)
 		}
-		pad := strings.Repeat(" ", max(0, 7-utf8.RuneCountInString(calls)))
-		w.line("%s %s %s%s  %s", w.paint(php, ms(&f.SelfMS)), ms(&f.TotalMS), pad, calls, clip(clean(f.Name), width-29))
+		w.line("%s %s %s  %s", w.paint(php, ms(&f.SelfMS)), ms(&f.TotalMS), pad(calls, 7), clip(f.Name, width-29))
 	}
 	if left := len(p.Functions) - topFunctions + p.LeftOut; left > 0 {
-		w.line("%s", w.paint(faint, fmt.Sprintf("%d more functions.", left)))
+		w.hint("%d more functions: --json has them.", left)
 	}
 }
 
 func (w *Writer) sent(l *view.Look) {
 	if len(l.Attributes) > 0 {
-		w.title("Sent with the page")
+		w.section("Sent with the page")
 	}
 	for _, a := range l.Attributes {
-		w.line("  %-16s %s", clip(clean(a.Name), 16), clip(clean(a.Value), width-19))
+		name, value := clip(a.Name, 16), a.Value
+		if value == "" && a.Masked {
+			value = "(masked)"
+		}
+		w.line("  %s%s %s", name, strings.Repeat(" ", 16-columns(name)), clip(value, width-19))
 	}
 	if len(l.Notes)+len(l.Other) > 0 {
-		w.title("To know")
+		w.section("To know")
 	}
 	for _, n := range l.Notes {
 		w.wrapped("  - ", "    ", "", n)
@@ -171,17 +175,29 @@ func (w *Writer) sent(l *view.Look) {
 	}
 }
 
-// Plan writes a whole plan. The worst node has its mark behind it.
+// Plan writes a whole plan, of each node what it says beside its rows and times too. The worst node has its mark behind it.
 func (w *Writer) Plan(p *view.Plan) {
-	w.line("%s", w.paint(bold, fmt.Sprintf("Plan of statement %d of %s", p.N, p.CorrelationID)))
+	took := ""
+	if p.DurationMS != nil {
+		took = ", " + duration(*p.DurationMS)
+	}
+	w.title("Plan of statement %d of %s%s", p.N, p.CorrelationID, took)
 	w.wrapped("", "", faint, p.Text)
-	w.line("")
+	if len(p.Lines) > 0 {
+		w.line("")
+		w.hint("%10s %5s %9s %9s %6s %s", "own time", "share", "rows est.", "came", "loops", "node")
+	}
 	for i := range p.Lines {
+		l := &p.Lines[i]
 		colour := ""
-		if len(p.Lines[i].Marks) > 0 {
+		if len(l.Marks) > 0 {
 			colour = alarm
 		}
-		w.line("%s", w.paint(colour, clean(p.Lines[i].String())))
+		w.line("%s", w.paint(colour, clip(l.String(), width)))
+		indent := strings.Repeat(" ", 46+2*min(max(l.Depth, 0), 20))
+		for _, more := range slices.Concat(l.Conditions, l.Details) {
+			w.line("%s%s", indent, w.paint(faint, clip(oneLine(more), width-len(indent))))
+		}
 	}
 	for _, n := range p.Notes {
 		w.wrapped("- ", "  ", "", n)

@@ -1,20 +1,19 @@
-// Package report writes the views of package view as text for a terminal: at most 100 columns, plain ASCII rules, and
-// colours where the reader has them. Control characters of what strangers sent are never written.
+// Package report writes the views of package view as text for a terminal: at most 100 columns, and colours where the
+// reader has them; or as the JSON that the pages have. What strangers sent moves no cursor, turns no text round, and makes
+// no line longer: characters that are not graphic are never written.
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/bitville/listener/shared/view"
 )
 
-// width is what a line has at most, in characters.
+// width is what a line has at most, in columns of a terminal.
 const width = 100
 
 // Writer writes views. The first error stays, and is Err's.
@@ -40,15 +39,26 @@ const (
 	alarm    = "31" // red
 )
 
-func (w *Writer) paint(colour, text string) string {
+// painted is text that is written as it is.
+type painted string
+
+func (w *Writer) paint(colour, text string) painted {
+	text = Clean(text)
 	if !w.colours || text == "" || colour == "" {
-		return text
+		return painted(text)
 	}
-	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+	return painted("\x1b[" + colour + "m" + text + "\x1b[0m")
 }
 
-// line writes one line, without blanks at its end.
+// line writes one line, without blanks at its end. Every text of it is cleaned, but what is painted is already.
 func (w *Writer) line(format string, args ...any) {
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case painted, int, int64, float64:
+		default:
+			args[i] = Clean(fmt.Sprint(arg))
+		}
+	}
 	if w.err == nil {
 		_, w.err = fmt.Fprintln(w.w, strings.TrimRight(fmt.Sprintf(format, args...), " "))
 	}
@@ -56,12 +66,12 @@ func (w *Writer) line(format string, args ...any) {
 
 // wrapped writes a text in lines of at most width, each after the indent, the first after its own.
 func (w *Writer) wrapped(first, indent, colour, text string) {
-	line, left := "", width-utf8.RuneCountInString(first)
-	for _, word := range strings.Fields(clean(text)) {
-		word = clip(word, width-utf8.RuneCountInString(indent))
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > left {
+	line, left := "", width-columns(first)
+	for _, word := range strings.Fields(text) {
+		word = clip(word, width-columns(indent))
+		if line != "" && columns(line)+1+columns(word) > left {
 			w.line("%s%s", first, w.paint(colour, line))
-			first, line, left = indent, "", width-utf8.RuneCountInString(indent)
+			first, line, left = indent, "", width-columns(indent)
 		}
 		line = strings.TrimPrefix(line+" "+word, " ")
 	}
@@ -70,120 +80,114 @@ func (w *Writer) wrapped(first, indent, colour, text string) {
 	}
 }
 
-// Requests writes a list of requests.
+// title writes the first line of a list.
+func (w *Writer) title(format string, args ...any) {
+	w.line("%s", w.paint(bold, clip(fmt.Sprintf(format, args...), width)))
+}
+
+// hint writes a line that is about the figures, or tells what to do next.
+func (w *Writer) hint(format string, args ...any) {
+	w.line("%s", w.paint(faint, fmt.Sprintf(format, args...)))
+}
+
+// nothing is what an empty list says.
+const nothing = "Nothing began in this span. A longer one: --since 24h, or up to 90d."
+
+// Requests writes a list of requests, two lines each: the figures and what was asked for; when, the id, what is wrong.
 func (w *Writer) Requests(page *view.Requests) {
-	w.line("%s", w.paint(bold, clip(clean(fmt.Sprintf("Slowest requests of %s%s, %s", page.Project, of(page.Route), span(page.Span))), width)))
+	on := ""
+	if page.RouteKey != "" {
+		on = " on " + cmp.Or(page.Route, page.RouteKey)
+	}
+	w.title("Slowest requests of %s%s, %s", page.Project, on, span(page.Span))
 	if len(page.Requests) == 0 {
-		w.line("Nothing yet in this span.")
+		w.line(nothing)
 		return
 	}
-	w.line("%s", w.paint(faint, fmt.Sprintf("%9s %9s %9s %5s  %-8s  %s", "total", "Postgres", "gap", "stmts", "at (UTC)", "request")))
+	w.hint("%9s %9s %9s %5s %6s  %s", "total", "Postgres", "gap", "of db", "stmts", "request")
+	const left = 44 // columns before the request
+	form := time.TimeOnly
+	if page.To.Sub(page.From.Time) > 12*time.Hour {
+		form = "Jan 02 15:04:05"
+	}
 	for i := range page.Requests {
 		r := &page.Requests[i]
-		w.line("%s %s %s %5d  %s  %s", w.paint(bold, ms(r.DurationMS)), w.paint(postgres, ms(r.PostgresMS)), w.paint(gap, ms(r.GapMS)), r.Statements,
-			r.StartedAt.UTC().Format(time.TimeOnly), clip(clean(r.Name), width-47))
-		marks := ""
-		if len(r.Marks) > 0 {
-			marks = strings.Join(r.Marks, ", ")
-		}
-		w.line("%47s%s  %s", "", w.paint(faint, r.CorrelationID), w.paint(alarm, clip(clean(marks), width-47-38)))
+		w.line("%s %s %s %s %6d  %s", w.paint(bold, ms(r.DurationMS)), w.paint(postgres, ms(r.PostgresMS)), w.paint(gap, ms(r.GapMS)),
+			w.paint(gap, percent(gapShare(r.GapMS, r.PostgresMS))), r.Statements, clip(r.Name, width-left))
+		when := r.StartedAt.UTC().Format(form) + " UTC"
+		w.line("%s  %s", w.paint(faint, fmt.Sprintf("%*s  %s", left-2, when, r.CorrelationID)), w.paint(alarm, marks(r.Marks, width-left-38)))
 	}
 	if !page.Exact {
-		w.line("%s", w.paint(faint, "Over more than an hour: at least the five slowest of each route and hour."))
+		w.hint("Over more than an hour: at least the five slowest of each route and hour.")
 	}
+	w.late(page.Late)
+	w.hint("gap: outside Postgres' executor, and its share of the time in the database. Next: listener why ID")
 }
 
-// Routes writes a list of routes.
+// gapShare is the gap's part of the time in the database, 0 to 1.
+func gapShare(gap, postgres *float64) *float64 {
+	if gap == nil || postgres == nil || *gap+*postgres <= 0 {
+		return nil
+	}
+	share := *gap / (*gap + *postgres)
+	return &share
+}
+
+// Routes writes a list of routes, a line each.
 func (w *Writer) Routes(page *view.Routes) {
-	w.rows("Routes", page.Project, page.Span, page.Routes, page.LeftOut, page.Behind)
+	w.title("Routes of %s by time spent, %s", page.Project, span(page.Span))
+	w.rows(page.Routes, page.LeftOut, "route", func(figures painted, text string) {
+		w.line("%s  %s", figures, clip(text, width-66))
+	})
+	w.late(page.Late)
+	w.hint("Next: listener slowest --route ROUTE")
 }
 
-// Statements writes a list of statements.
+// Statements writes a list of statements, two lines each: many begin with the same words.
 func (w *Writer) Statements(page *view.Statements) {
-	w.rows("Statements", page.Project, page.Span, page.Statements, page.LeftOut, page.Behind)
+	w.title("Statements of %s by time spent, %s", page.Project, span(page.Span))
+	w.rows(page.Statements, page.LeftOut, "statement", func(figures painted, text string) {
+		w.line("%s", figures)
+		w.line("       %s", ends(text, width-7))
+	})
+	w.late(page.Late)
+	w.hint("Times are those in Postgres' executor.")
 }
 
-func (w *Writer) rows(what, project string, during view.Span, rows []view.Row, left int, behind bool) {
-	w.line("%s", w.paint(bold, clip(clean(fmt.Sprintf("%s of %s by time spent, %s", what, project, span(during))), width)))
+// rows calls each with the figures of a row and what they are of.
+func (w *Writer) rows(rows []view.Row, left int, what string, each func(figures painted, text string)) {
 	if len(rows) == 0 {
-		w.line("Nothing yet in this span.")
-	} else {
-		w.line("%s", w.paint(faint, fmt.Sprintf("%5s %8s %9s %9s %9s %9s  %s", "spent", "count", "p50", "p95", "p99", "max", strings.ToLower(what[:len(what)-1]))))
+		w.line(nothing)
+		return
 	}
+	w.hint("%5s %9s %8s %9s %9s %9s %9s  %s", "spent", "total", "count", "p50", "p95", "p99", "max", what)
 	for i := range rows {
 		r := &rows[i]
-		share := "    –"
-		if r.Share != nil {
-			share = fmt.Sprintf("%4.0f%%", *r.Share*100)
-		}
-		text := r.Route + r.Text
-		if text == "" {
-			text = r.Key
-		}
-		w.line("%s %8d %s %s %s %s  %s", w.paint(bold, share), r.Count, ms(r.P50MS), ms(r.P95MS), ms(r.P99MS), ms(r.MaxMS),
-			clip(strings.Join(strings.Fields(clean(text)), " "), width-56))
+		figures := fmt.Sprintf(" %s %8d %s %s %s %s", ms(r.TotalMS), r.Count, ms(r.P50MS), ms(r.P95MS), ms(r.P99MS), ms(r.MaxMS))
+		each(w.paint(bold, percent(r.Share))+painted(figures), oneLine(cmp.Or(r.Route+r.Text, r.Key)))
 	}
 	if left > 0 {
-		w.line("%s", w.paint(faint, fmt.Sprintf("%d more; --limit shows them.", left)))
-	}
-	if behind {
-		w.line("%s", w.paint(faint, "Some of the last records are not counted yet."))
+		w.hint("%d more; --limit N shows up to %d.", left, view.MaxRows)
 	}
 }
 
-// ms writes a duration in nine characters: milliseconds to the digit that matters, a dash for one that is not known.
-func ms(v *float64) string {
-	text := "–"
-	if v != nil {
-		text = duration(*v)
+// late tells how late figures are.
+func (w *Writer) late(l view.Late) {
+	switch {
+	case l.CountedUntil != nil:
+		w.line("%s", w.paint(alarm, "Late: records that came after "+l.CountedUntil.UTC().Format("15:04:05")+" UTC are not counted yet."))
+	case l.Behind:
+		w.line("%s", w.paint(alarm, "Late: the records have yet to be counted."))
 	}
-	return strings.Repeat(" ", max(0, 9-utf8.RuneCountInString(text))) + text
-}
-
-func duration(ms float64) string {
-	switch abs := math.Abs(ms); {
-	case abs >= 1e9:
-		return fmt.Sprintf("%.0e s", ms/1000)
-	case abs >= 100_000:
-		return fmt.Sprintf("%.0f s", ms/1000)
-	case abs >= 10_000:
-		return fmt.Sprintf("%.1f s", ms/1000)
-	case abs >= 100:
-		return fmt.Sprintf("%.0f ms", ms)
-	case abs >= 10:
-		return fmt.Sprintf("%.1f ms", ms)
-	}
-	return fmt.Sprintf("%.2f ms", ms)
-}
-
-func of(route string) string {
-	if route == "" {
-		return ""
-	}
-	return " on " + route
 }
 
 func span(s view.Span) string {
-	return fmt.Sprintf("%s to %s UTC", s.From.UTC().Format("2006-01-02 15:04"), s.To.UTC().Format("15:04"))
-}
-
-// clean takes out what could move a terminal's cursor or turn its text round.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == utf8.RuneError:
-			return '·'
-		}
-		return r
-	}, text)
-}
-
-// clip cuts a text to so many characters.
-func clip(text string, most int) string {
-	if utf8.RuneCountInString(text) <= most {
-		return text
+	from, to := "2006-01-02 15:04:05", time.TimeOnly
+	switch length := s.To.Sub(s.From.Time); {
+	case length > 12*time.Hour:
+		from, to = "2006-01-02 15:04", "2006-01-02 15:04"
+	case length >= 10*time.Minute:
+		from, to = "2006-01-02 15:04", "15:04"
 	}
-	return string([]rune(text)[:most-1]) + "…"
+	return fmt.Sprintf("%s to %s UTC", s.From.UTC().Format(from), s.To.UTC().Format(to))
 }

@@ -2,19 +2,25 @@ package report_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/localdev/report"
 	"github.com/bitville/listener/shared/look"
+	"github.com/bitville/listener/shared/plan"
+	"github.com/bitville/listener/shared/profile"
 	"github.com/bitville/listener/shared/view"
 	"github.com/bitville/listener/shared/view/viewtest"
 )
@@ -86,24 +92,65 @@ func TestGoldens(t *testing.T) {
 
 // What strangers sent moves no cursor, and no line is longer than the terminal.
 func TestHostile(t *testing.T) {
-	nasty := "\x1b[2J\x1b]0;title\a\u202egnp.exe\u0000\xff" + strings.Repeat("x", 9000)
-	l := &view.Look{Look: &look.Look{Name: nasty, Project: nasty[:40], CorrelationID: "1", Verdict: nasty,
-		Findings:   []look.Finding{{Kind: nasty, Text: nasty, StatementText: nasty, Advice: nasty}},
+	nasty := "\x1b[2J\x1b]0;title\a\u202egnp.exe\u0000\xff\u009b1m" + strings.Repeat("漢字", 60) + strings.Repeat("\u0301", 500) + strings.Repeat("x", 9000)
+	l := &view.Look{Look: &look.Look{Name: nasty, Project: nasty[:40], CorrelationID: nasty[:40], Verdict: nasty,
+		Findings:   []look.Finding{{Kind: nasty, Text: nasty, StatementText: nasty, Advice: nasty, Plan: 1}},
 		Statements: []look.Statement{{Text: nasty, Marks: []string{nasty}}},
+		Profile:    &look.Profile{Kind: profile.Kind(nasty[:10]), Functions: []profile.Function{{Name: nasty}}},
 		Attributes: []look.Attribute{{Name: nasty, Value: nasty}}, Notes: []string{nasty}, Other: []look.Page{{Name: nasty}},
-		Bar: []look.Segment{{Kind: "php", MS: -1e300, Share: 7, Source: nasty}}}}
-	var out bytes.Buffer
-	w := report.New(&out, false)
-	w.Look(l)
-	w.Requests(&view.Requests{Project: nasty, Route: nasty, Requests: []view.Request{{Name: nasty, Summary: look.Summary{Marks: []string{nasty}}}}})
-	w.Routes(&view.Routes{Project: nasty, Routes: []view.Row{{Route: nasty}}})
-	w.Plan(&view.Plan{Text: nasty, Notes: []string{nasty}})
-	require.NoError(t, w.Err())
-	require.NotContains(t, out.String(), "\x1b")
-	require.NotContains(t, out.String(), "\u202e")
-	for line := range strings.Lines(out.String()) {
-		require.LessOrEqual(t, utf8.RuneCountInString(line), 101, line)
+		Bar: []look.Segment{{Kind: "php", MS: -1e300, Share: 7, Source: nasty}, {Kind: nasty, MS: math.MaxFloat64, Share: -1e300}}}}
+	for _, colours := range []bool{false, true} {
+		var out bytes.Buffer
+		w := report.New(&out, colours)
+		w.Look(l)
+		w.Requests(&view.Requests{Project: nasty, Route: nasty, RouteKey: nasty, Requests: []view.Request{{Name: nasty, CorrelationID: nasty[:40], Summary: look.Summary{Marks: []string{nasty}}}}})
+		w.Requests(&view.Requests{Late: view.Late{Behind: true}})
+		w.Routes(&view.Routes{Project: nasty, Routes: []view.Row{{Route: nasty}, {Key: nasty}}})
+		w.Statements(&view.Statements{Project: nasty, Statements: []view.Row{{Text: nasty}}, LeftOut: 7, Late: view.Late{Behind: true}})
+		w.Plan(&view.Plan{CorrelationID: nasty, Text: nasty, Notes: []string{nasty}, Findings: []plan.Finding{{Text: nasty, Advice: nasty}},
+			Lines: []plan.Line{{Depth: -5, Text: nasty, Label: nasty, Marks: []string{nasty}, Conditions: []string{nasty}}, {Depth: 1 << 40, Details: []string{nasty}}}})
+		require.NoError(t, w.Err())
+		text := regexp.MustCompile("\x1b\\[[0-9]*m").ReplaceAllString(out.String(), "")
+		require.Equal(t, colours, text != out.String())
+		for _, r := range text {
+			require.True(t, unicode.IsGraphic(r) || r == '\n', "%U", r)
+		}
+		for line := range strings.Lines(text) {
+			require.LessOrEqual(t, columns(strings.TrimSuffix(line, "\n")), 100, line)
+			require.LessOrEqual(t, utf8.RuneCountInString(line), 400, "marks without end")
+		}
 	}
+}
+
+// columns is how much room a text takes.
+func columns(text string) (n int) {
+	for _, r := range text {
+		switch {
+		case unicode.Is(unicode.Mn, r):
+		case r == '漢' || r == '字':
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// The JSON is that of the pages, but no character of it is obeyed by a terminal.
+func TestJSON(t *testing.T) {
+	const nasty = "<a&b>\x1b[2J\n\u007f\u009b\u202e\u2028\U000e0041\U0001f6d2 é"
+	var out bytes.Buffer
+	w := report.New(&out, true)
+	w.JSON(&view.Requests{Project: nasty})
+	require.NoError(t, w.Err())
+	require.Contains(t, out.String(), `"project":"<a&b>\u001b[2J\n\u007f\u009b\u202e\u2028\udb40\udc41🛒 é"`)
+	require.Equal(t, 1, strings.Count(out.String(), "\n"))
+	var page view.Requests
+	require.NoError(t, json.Unmarshal(out.Bytes(), &page))
+	require.Equal(t, nasty, page.Project)
+	w = report.New(full{}, false)
+	w.JSON(&view.Requests{})
+	require.EqualError(t, w.Err(), "no space")
 }
 
 type full struct{}

@@ -23,6 +23,7 @@ type Config struct {
 	Store
 	Intake
 	Read
+	Client
 	Listener
 	Log
 }
@@ -57,6 +58,12 @@ type Read struct {
 // ShowValues tells whether literals, values of query strings and secrets are shown as they were sent.
 func (r Read) ShowValues() bool { return r.ReadValues == "show" }
 
+// Client is of the commands that ask a listener over HTTPS. Nobody else reads it.
+type Client struct {
+	ReadKey auth.Secret `env:"BITVILLE_READ_KEY"`
+	CAPath  string      `env:"BITVILLE_CA_PATH"`
+}
+
 // Listener is of the one process: on AWS Lambda it does nothing.
 type Listener struct {
 	ListenAddr       string   `env:"BITVILLE_LISTEN_ADDR" envDefault:":8443"`
@@ -90,6 +97,11 @@ func LoadCommand(environ []string) (cfg Config, warnings []string, err error) {
 	return load(environ, reader{sections: []section{reading}, database: oneDatabase})
 }
 
+// LoadClient reads the settings of a command that asks a listener over HTTPS likewise. It needs no database.
+func LoadClient(environ []string) (cfg Config, warnings []string, err error) {
+	return load(environ, reader{sections: []section{client}, database: func(*Config) error { return nil }})
+}
+
 // LoadFunction reads the settings of a Lambda function likewise. It needs a remote database, for a function
 // loses its files; and API keys only when it has callers to tell apart.
 func LoadFunction(environ []string, needsKeys bool) (cfg Config, warnings []string, err error) {
@@ -106,6 +118,7 @@ type section reflect.Type
 var (
 	intake   section = reflect.TypeFor[Intake]()
 	reading  section = reflect.TypeFor[Read]()
+	client   section = reflect.TypeFor[Client]()
 	listener section = reflect.TypeFor[Listener]()
 	always           = []section{reflect.TypeFor[Store](), reflect.TypeFor[Log]()}
 )
@@ -138,8 +151,13 @@ func load(environ []string, by reader) (cfg Config, warnings []string, err error
 			return by.reads(intake)
 		case readKeys.has(secret):
 			return by.reads(listener)
+		case secret == clientKey:
+			return by.reads(client)
 		}
 		return true
+	}
+	if by.reads(listener) && vars[clientKey]+vars[clientKey+fileSuffix] != "" {
+		warnings = append(warnings, clientKey+" is what commands send with --url; the keys that a listener takes are set in "+readKeys.prefix+"<PROJECT> or "+readKeys.all)
 	}
 	problems := readFiles(vars, wanted)
 	if by.reads(intake) {

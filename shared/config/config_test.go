@@ -65,6 +65,8 @@ var good = []struct {
 	{"BITVILLE_RETENTION", "36h30m", func(c config.Config) any { return c.Retention }, 36*time.Hour + 30*time.Minute},
 	{"BITVILLE_HISTORY", "24h", func(c config.Config) any { return c.History }, 24 * time.Hour},
 	{"BITVILLE_READ_VALUES", "show", func(c config.Config) any { return c.ShowValues() }, true},
+	{"BITVILLE_READ_KEY", "a.b-c", func(c config.Config) any { return string(c.ReadKey) }, "a.b-c"},
+	{"BITVILLE_CA_PATH", "/tls/ca.pem", func(c config.Config) any { return c.CAPath }, "/tls/ca.pem"},
 	{"BITVILLE_LISTEN_ADDR", "127.0.0.1:9000", func(c config.Config) any { return c.ListenAddr }, "127.0.0.1:9000"},
 	{"BITVILLE_UDP_ADDR", "[::1]:8443", func(c config.Config) any { return c.UDPAddr }, "[::1]:8443"},
 	{"BITVILLE_TLS_CERT_PATH", "/tls/cert.pem", func(c config.Config) any { return c.TLSCertPath }, "/tls/cert.pem"},
@@ -100,11 +102,14 @@ func TestEveryVariableIsRead(t *testing.T) {
 	for _, c := range good {
 		tested = append(tested, c.name)
 		t.Run(c.name, func(t *testing.T) {
-			environ := append(with(c.name+"="+c.value), together[c.name]...)
-			before, _, err := config.Load(enough)
+			environ, load := append(with(c.name+"="+c.value), together[c.name]...), config.Load
+			if c.name == "BITVILLE_READ_KEY" || c.name == "BITVILLE_CA_PATH" {
+				load = config.LoadClient
+			}
+			before, _, err := load(enough)
 			require.NoError(t, err)
 			require.NotEqual(t, c.want, c.get(before), "the case must tell the value from the default")
-			cfg, warnings, err := config.Load(environ)
+			cfg, warnings, err := load(environ)
 			require.NoError(t, err)
 			require.Empty(t, warnings)
 			require.Equal(t, c.want, c.get(cfg))

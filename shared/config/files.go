@@ -50,12 +50,10 @@ func readFiles(vars map[string]string, wanted func(secret string) bool) (problem
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		secret, ok := secretName(name)
 		path := vars[name]
-		for _, k := range []keyKind{apiKeys, readKeys} {
-			if strings.EqualFold(name, k.prefix+fileSuffix[1:]) {
-				delete(vars, name)
-				problems = append(problems, fmt.Errorf("%s names no project: set %s<PROJECT>%s or %s%s to the path of a file; the keys of a project named file are set in %s", name, k.prefix, fileSuffix, k.all, fileSuffix, k.all))
-				ok = false
-			}
+		if strings.EqualFold(name, apiKeys.prefix+fileSuffix[1:]) {
+			delete(vars, name)
+			problems = append(problems, fmt.Errorf("%s names no project: set %s<PROJECT>%s or %s%s to the path of a file; the keys of a project named file are set in %s", name, apiKeys.prefix, fileSuffix, apiKeys.all, fileSuffix, apiKeys.all))
+			continue
 		}
 		if !ok {
 			continue

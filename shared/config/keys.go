@@ -35,6 +35,10 @@ var (
 	readKeys = keyKind{prefix: "BITVILLE_READ_KEY_", all: "BITVILLE_READ_KEYS", shared: true}
 )
 
+// clientKey is one read key, as a client has it. With fileSuffix it names a file, so that a project named file has its read
+// keys in readKeys.all.
+const clientKey = "BITVILLE_READ_KEY"
+
 // has tells whether a variable holds keys of this kind.
 func (k keyKind) has(variable string) bool {
 	return variable == k.all || len(variable) > len(k.prefix) && strings.HasPrefix(variable, k.prefix)

@@ -95,12 +95,12 @@ func checkDBPath(text string) error {
 func checkToken(text string) error {
 	switch {
 	case strings.HasPrefix(strings.ToLower(text), "bearer "):
-		return errors.New("begins with Bearer: set the token alone")
+		return errors.New("begins with Bearer: set what follows alone")
 	case !isHeader(text):
 		return errors.New("holds a character that no header can: use printable ASCII without spaces")
 	}
 	if unreplaced.MatchString(text) {
-		return errors.New("is a placeholder: set the token that the server gave")
+		return errors.New("is a placeholder: set what the server takes")
 	}
 	return nil
 }

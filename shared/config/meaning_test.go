@@ -56,8 +56,8 @@ func TestValuesThatMeanSomethingElse(t *testing.T) {
 		{"BITVILLE_TLS_CERT_PATH=/cert.pem\x00BITVILLE_TLS_KEY_PATH=-----BEGIN PRIVATE KEY-----\n" + key2, "BITVILLE_TLS_KEY_PATH" + inPEM},
 		{"BITVILLE_DB_AUTH_TOKEN=" + key2 + "\n" + key3, token},
 		{"BITVILLE_DB_AUTH_TOKEN=" + key2 + "é", token},
-		{"BITVILLE_DB_AUTH_TOKEN=Bearer " + key2, "BITVILLE_DB_AUTH_TOKEN begins with Bearer: set the token alone"},
-		{"BITVILLE_DB_AUTH_TOKEN=${TURSO_TOKEN}", "BITVILLE_DB_AUTH_TOKEN is a placeholder: set the token that the server gave"},
+		{"BITVILLE_DB_AUTH_TOKEN=Bearer " + key2, "BITVILLE_DB_AUTH_TOKEN begins with Bearer: set what follows alone"},
+		{"BITVILLE_DB_AUTH_TOKEN=${TURSO_TOKEN}", "BITVILLE_DB_AUTH_TOKEN is a placeholder: set what the server takes"},
 		{"BITVILLE_DB_PATH=\x00BITVILLE_DB_URL=libsql://db.example#" + key2, "BITVILLE_DB_URL must hold nothing but the server's address; a token is set with BITVILLE_DB_AUTH_TOKEN"},
 		{"BITVILLE_LISTEN_ADDR=localhost/x:80", `BITVILLE_LISTEN_ADDR is "localhost/x:80": set host:port with the port's number, such as :8443`},
 	} {

@@ -51,6 +51,8 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 		{"BITVILLE_DB_PATH", c.DBPath, checkDBPath},
 		{"BITVILLE_DB_URL", c.DBURL, checkURL},
 		{"BITVILLE_DB_AUTH_TOKEN", string(c.DBAuthToken), checkToken},
+		{clientKey, string(c.ReadKey), checkToken},
+		{"BITVILLE_CA_PATH", c.CAPath, checkPath},
 		{"BITVILLE_TLS_CERT_PATH", c.TLSCertPath, checkPath},
 		{"BITVILLE_TLS_KEY_PATH", c.TLSKeyPath, checkPath},
 		{"BITVILLE_ACME_CACHE_DIR", c.ACMECacheDir, checkPath},

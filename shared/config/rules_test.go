@@ -186,6 +186,44 @@ func TestLoadCommand(t *testing.T) {
 	require.Len(t, strings.Split(err.Error(), "\n"), 5)
 }
 
+func TestLoadClient(t *testing.T) {
+	const key = "BITVILLE_READ_KEY"
+	for _, c := range []struct {
+		name    string
+		environ []string
+		want    config.Client
+		problem string
+	}{
+		{"nothing", nil, config.Client{}, ""},
+		{"what it does not need", append(forOthers, "BITVILLE_READ_KEY_SHOP=x y"), config.Client{}, ""},
+		{"both", []string{key + "=" + key2, "BITVILLE_CA_PATH=/ca.pem"}, config.Client{ReadKey: key2, CAPath: "/ca.pem"}, ""},
+		{"from a file", []string{key + "_FILE=" + secretFile(t, key2+"\n")}, config.Client{ReadKey: key2}, ""},
+		{"with Bearer", []string{key + "=Bearer " + key2}, config.Client{}, key + " begins with Bearer: set what follows alone"},
+		{"two lines", []string{key + "=" + key2 + "\n" + key3}, config.Client{}, key + " holds a character that no header can: use printable ASCII without spaces"},
+		{"a placeholder", []string{key + "=<key>"}, config.Client{}, key + " is a placeholder: set what the server takes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg, warnings, err := config.LoadClient(c.environ)
+			require.Empty(t, warnings)
+			require.Equal(t, c.want, cfg.Client)
+			if c.problem == "" {
+				require.NoError(t, err)
+			} else {
+				require.EqualError(t, err, c.problem)
+			}
+		})
+	}
+	for _, set := range []string{key + "=x", key + "_FILE=/nowhere"} {
+		cfg, warnings, err := config.Load(with(set))
+		require.NoError(t, err)
+		require.Empty(t, cfg.ReadKey, "a listener holds no key that it does not need")
+		require.Equal(t, []string{"BITVILLE_READ_KEY is what commands send with --url; the keys that a listener takes are set in BITVILLE_READ_KEY_<PROJECT> or BITVILLE_READ_KEYS"}, warnings)
+		_, warnings, err = config.LoadCommand([]string{enough[0], set})
+		require.NoError(t, err)
+		require.Empty(t, warnings, "a shell may have it for commands with --url")
+	}
+}
+
 func TestFunctionsWarnOfWhatDoesNothingThere(t *testing.T) {
 	listener := []string{"BITVILLE_ACME_CACHE_DIR", "BITVILLE_ACME_DIRECTORY_URL", "BITVILLE_ACME_DOMAINS", "BITVILLE_ACME_EMAIL", "BITVILLE_LISTEN_ADDR",
 		"BITVILLE_MAX_CONNECTIONS", "BITVILLE_METRICS_ADDR", "BITVILLE_TLS_CERT_PATH", "BITVILLE_UDP_ADDR"}

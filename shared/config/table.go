@@ -53,6 +53,14 @@ var table = []Setting{
 		choices: []string{"masked", "show"},
 	},
 	{
+		Name: clientKey,
+		Doc:  "The read key that listener slowest, trace, why, routes and statements send with --url. The listener itself does not read it",
+	},
+	{
+		Name: "BITVILLE_CA_PATH",
+		Doc:  "A certificate file, PEM, that these commands trust beside the system's; agents too. The listener itself does not read it",
+	},
+	{
 		Name: "BITVILLE_LISTEN_ADDR",
 		Doc:  "Where HTTPS is served, host:port",
 		like: "host:port with the port's number, such as :8443",

@@ -116,7 +116,7 @@ func (l Line) String() string {
 	if len(l.Marks) > 0 {
 		name += "  ! " + strings.Join(l.Marks, ", ")
 	}
-	b.WriteString(strings.Repeat("  ", min(l.Depth, 20)) + name)
+	b.WriteString(strings.Repeat("  ", min(max(l.Depth, 0), 20)) + name)
 	line := []rune(strings.Map(func(r rune) rune { // names may hold what a terminal obeys
 		if !unicode.IsGraphic(r) {
 			return '?'

@@ -5,6 +5,7 @@ package route
 import (
 	"encoding/hex"
 	"hash/fnv"
+	"regexp"
 	"strings"
 
 	"github.com/bitville/listener/shared/record"
@@ -124,3 +125,13 @@ func Key(name string) string {
 	_, _ = h.Write([]byte(name))
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+// KeyOf returns the key of a route that is given by its key or by its name; "" of "".
+func KeyOf(keyOrName string) string {
+	if isKey.MatchString(keyOrName) || keyOrName == "" {
+		return keyOrName
+	}
+	return Key(keyOrName)
+}
+
+var isKey = regexp.MustCompile(`^[0-9a-f]{16}$`)

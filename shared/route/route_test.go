@@ -54,3 +54,9 @@ func TestKey(t *testing.T) {
 	require.Equal(t, "e5800c178338e86c", Key("/product/*"))
 	require.NotEqual(t, Key("/product/*"), Key("/category/*"))
 }
+
+func TestKeyOf(t *testing.T) {
+	require.Equal(t, Key("/product/*"), KeyOf("/product/*"))
+	require.Equal(t, "e5800c178338e86c", KeyOf("e5800c178338e86c"))
+	require.Empty(t, KeyOf(""))
+}

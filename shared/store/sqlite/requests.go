@@ -45,6 +45,9 @@ func (r *Reader) Slowest(ctx context.Context, project string, from, to time.Time
 		}
 	}
 	found := view.Slowest{Exact: exact}
+	if !exact {
+		found.Behind, found.Counted = s.behind, s.counted
+	}
 	var ids []int64
 	var micros map[int64]int64
 	switch {

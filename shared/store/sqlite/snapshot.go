@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/rollup"
@@ -20,7 +21,8 @@ const maxTail = 20_000
 // snapshot is a read of the rollups as they are at one moment: what the tables have, and what is not written yet.
 type snapshot struct {
 	*sql.Tx
-	behind bool // some records are in neither
+	behind  bool      // some records are in neither
+	counted time.Time // then: when the last of those was stored that are in the tables; zero when there is none
 }
 
 func (s *snapshot) close() { _ = s.Rollback() }
@@ -41,14 +43,14 @@ func (r *Reader) snapshot(ctx context.Context, copy func(*rollup.Deltas)) (s *sn
 	}()
 	marks, live, err := r.pin(ctx, tx, copy)
 	if live || err != nil {
-		return &snapshot{tx, false}, err
+		return &snapshot{Tx: tx}, err
 	}
 	var last int64
 	if err := tx.QueryRowContext(ctx, lastRecord).Scan(&last); err != nil {
 		return nil, explain(err)
 	}
 	if last-marks.Floor > maxTail {
-		return &snapshot{tx, true}, nil
+		return late(ctx, tx, marks)
 	}
 	d := derivation{marks: marks, at: marks.Floor}
 	d.deltas.Start(d.at)
@@ -58,7 +60,23 @@ func (r *Reader) snapshot(ctx context.Context, copy func(*rollup.Deltas)) (s *sn
 		}
 	}
 	copy(&d.deltas)
-	return &snapshot{tx, d.deltas.Behind()}, nil
+	if d.deltas.Behind() {
+		return late(ctx, tx, marks)
+	}
+	return &snapshot{Tx: tx}, nil
+}
+
+// late is a read for which too many records would have to be derived.
+func late(ctx context.Context, tx *sql.Tx, marks rollup.Marks) (*snapshot, error) {
+	s := &snapshot{Tx: tx, behind: true}
+	var micros int64
+	switch err := tx.QueryRowContext(ctx, countedUntil, marks.Floor).Scan(&micros); {
+	case err == nil:
+		s.counted = time.UnixMicro(micros)
+	case !errors.Is(err, sql.ErrNoRows):
+		return nil, explain(err)
+	}
+	return s, nil
 }
 
 // pin has the transaction see the tables as they are now, and copies what is in memory at the same moment: nothing is
