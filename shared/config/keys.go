@@ -54,6 +54,20 @@ func readKeys(vars map[string]string, told bool) (keys []auth.Key, warnings []st
 	if err != nil {
 		problems = append(problems, err)
 	}
+	keys, warnings, more := checkKeys(all)
+	problems = append(problems, more...)
+	if len(keys) == 0 && len(problems) == 0 && !told {
+		reason := "no API key is set"
+		if vars[keysName] != "" {
+			reason = keysName + " holds no key"
+		}
+		problems = append(problems, fmt.Errorf("%s: set %sSHOP=<key> for a project named shop", reason, keyPrefix))
+	}
+	return keys, warnings, problems
+}
+
+// checkKeys cuts the lists of keys and tells what is wrong with each key. No text that it returns holds one.
+func checkKeys(all []projectKeys) (keys []auth.Key, warnings []string, problems []error) {
 	fail := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	first := make(map[string]projectKeys) // of each project
 	for _, p := range all {
@@ -96,13 +110,6 @@ func readKeys(vars map[string]string, told bool) (keys []auth.Key, warnings []st
 				keys = append(keys, auth.Key{Project: p.project, Secret: auth.Secret(key), Routes: list.routes})
 			}
 		}
-	}
-	if len(keys) == 0 && len(problems) == 0 && !told {
-		reason := "no API key is set"
-		if vars[keysName] != "" {
-			reason = keysName + " holds no key"
-		}
-		fail("%s: set %sSHOP=<key> for a project named shop", reason, keyPrefix)
 	}
 	return keys, warnings, problems
 }
