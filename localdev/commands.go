@@ -32,6 +32,7 @@ type commands struct {
 	Purge   purgeCommand   `cmd:"" help:"Delete the records that are older than BITVILLE_RETENTION."`
 	Show    showCommand    `cmd:"" help:"Print what is stored under a correlation id."`
 	Backup  backupCommand  `cmd:"" help:"Copy the database, a file, into a new file."`
+	Agent   agentCommand   `cmd:"" help:"Send records of this host to a listener."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -45,11 +45,21 @@ func (s *Shipper) writeAside(to Stream, records [][]byte, a answer) error {
 	return nil
 }
 
+// putAside keeps records aside that cannot be sent at all.
+func (s *Shipper) putAside(to Stream, records [][]byte, why string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writeAside(to, records, answer{text: []byte(why)})
+}
+
 // explain writes the file beside a rejected one, which is not there yet, so that none is there without its reason.
 func (s *Shipper) explain(path string, a answer) error {
-	text := fmt.Sprintf("%d %s\n%s\n", a.status, http.StatusText(a.status), bytes.TrimSpace(a.text))
+	text := fmt.Sprintf("%s\n", bytes.TrimSpace(a.text))
+	if a.status != 0 {
+		text = fmt.Sprintf("%d %s\n%s", a.status, http.StatusText(a.status), text)
+	}
 	for {
-		err := os.WriteFile(path+errorSuffix, []byte(text), 0o600)
+		err := writeFile(path+errorSuffix, []byte(text))
 		if err == nil {
 			return nil
 		}
@@ -136,7 +146,7 @@ func (s *Shipper) bringBack(to Stream) error {
 		_ = os.Remove(path + errorSuffix)
 		s.cfg.Log.Info("records brought back", "file", filepath.Join(s.spool, b.name()), "records", b.records)
 	}
-	return s.look()
+	return s.list()
 }
 
 // linesOf returns the records of a batch, by their index in the listener's answer.

@@ -115,7 +115,7 @@ func (a answer) words() string {
 
 // post sends one body and reads the answer.
 func (s *sender) post(ctx context.Context, to Stream, body []byte) (a answer) {
-	defer func() { s.cfg.Counts.Posted(statusName(a.status), len(body)) }()
+	defer func() { s.cfg.Counts.Posted(statusName(a.status)) }()
 	keys := s.keys[to.Project]
 	if len(keys) == 0 {
 		return answer{status: http.StatusUnauthorized, text: []byte("the agent has no key of the project " + strconv.Quote(to.Project) + ", and did not ask the listener")}

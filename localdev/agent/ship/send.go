@@ -34,6 +34,7 @@ type streamState struct {
 // Run sends what is in the spool until ctx ends, and then for three seconds more what the listener takes at once.
 func (s *Shipper) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
+		s.look()
 		b, wait := s.next(false)
 		if b != nil {
 			s.send(ctx, b)
@@ -77,17 +78,27 @@ func (s *Shipper) Drain(ctx context.Context) error {
 	}
 }
 
+// look finds from time to time what people have moved into the folders, or away.
+func (s *Shipper) look() {
+	if now := s.cfg.Now(); now.Sub(s.sender.looked).Abs() >= lookEvery {
+		s.sender.looked = now
+		s.mu.Lock()
+		err := s.list()
+		s.mu.Unlock()
+		if err == nil {
+			_, _, err = s.Take(s.spool)
+		}
+		if err != nil {
+			s.cfg.Log.Error("the spool cannot be read", "error", err.Error())
+		}
+	}
+}
+
 // next returns the batch to send now, or how long there is none at least. all is for one that may still grow, too.
 func (s *Shipper) next(all bool) (b *batch, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
-	if now.Sub(s.sender.looked) >= lookEvery || now.Before(s.sender.looked) {
-		s.sender.looked = now
-		if err := s.look(); err != nil {
-			s.cfg.Log.Error("the spool cannot be read", "error", err.Error())
-		}
-	}
 	wait = lookEvery
 	later := func(at time.Time) bool { // it is not time yet
 		if left := at.Sub(now); left > 0 {

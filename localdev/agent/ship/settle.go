@@ -30,7 +30,7 @@ func (s *Shipper) settle(b *batch, body []byte, a answer) error {
 		a = answer{err: fmt.Errorf("the answer is not a listener's: %q", a.words())}
 	}
 	now := s.cfg.Now()
-	s.up = a.err == nil
+	s.isDown = a.err != nil
 	if a.err != nil || a.status >= 500 || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout {
 		s.sender.pause(now, a.retryAfter)
 		s.sayAway(a)

@@ -53,17 +53,21 @@ type Config struct {
 type Counts struct {
 	Sent    func(answer string, records int) // accepted, duplicate, rejected
 	Dropped func(reason string, records int) // one of Reasons, or of the agent's own
-	Posted  func(status string, bytes int)   // the HTTP status, or "none" when there was no answer; bytes on the wire
+	Posted  func(status string)              // the HTTP status, or none when there was no answer
 }
 
 // Uncounted is for those who have no metrics.
-var Uncounted = Counts{func(string, int) {}, func(string, int) {}, func(string, int) {}}
+var Uncounted = Counts{func(string, int) {}, func(string, int) {}, func(string) {}}
 
 // Reasons why the Shipper drops records.
 const (
 	Full     = "spool_full" // the bound was reached, or the disk is full, and they were the oldest
 	TooLarge = "too_large"  // one record that the listener would refuse by its size alone
+	Damaged  = "damaged"    // a file of records that ends within one, or whose gzip is broken
 )
+
+// Reasons returns all of these.
+func Reasons() []string { return []string{Full, TooLarge, Damaged} }
 
 // ErrFull says that the bound is reached, or that the disk is full, and that the records were not taken.
 var ErrFull = errors.New("the spool is full")
@@ -84,7 +88,7 @@ type Shipper struct {
 	lastName int64    // the time in the last name that was given, in Unix microseconds
 	zip      *gzip.Writer
 	drops    drops
-	up       bool
+	isDown   bool // the listener did not answer last time
 
 	sender sender // Run's goroutine's
 }
@@ -175,11 +179,11 @@ func (s *Shipper) Bytes() int64 {
 	return s.bytes
 }
 
-// Up tells whether the listener answered last time.
+// Up tells whether the listener answered last time; before the first time it does.
 func (s *Shipper) Up() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.up
+	return !s.isDown
 }
 
 // Close ends what Open began. Run must have returned.

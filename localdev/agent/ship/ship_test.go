@@ -133,7 +133,7 @@ func (c *counted) counts() Counts {
 		}
 	}
 	posted := add("posted")
-	return Counts{Sent: add("sent"), Dropped: add("dropped"), Posted: func(status string, _ int) { posted(status, 1) }}
+	return Counts{Sent: add("sent"), Dropped: add("dropped"), Posted: func(status string) { posted(status, 1) }}
 }
 
 func (c *counted) get(what string) int {
@@ -156,7 +156,9 @@ func newHarness(t testing.TB, l *listener, change ...func(*Config)) *harness {
 	h.cfg = Config{
 		Dir: t.TempDir(), URL: l.URL, CAPath: l.ca, Stream: Stream{"postgres", "shop"}, MaxBytes: 64 << 20, FlushInterval: time.Millisecond,
 		Log: slog.New(slog.NewJSONHandler(h.log, nil)), Now: h.clock.now, Counts: h.counts.counts(),
-		Keys: func() ([]auth.Key, error) { return []auth.Key{{Project: "shop", Secret: "the-shop"}, {Project: "blog", Secret: "the-blog"}}, nil },
+		Keys: func() ([]auth.Key, error) {
+			return []auth.Key{{Project: "shop", Secret: "the-shop"}, {Project: "blog", Secret: "the-blog"}}, nil
+		},
 	}
 	for _, c := range change {
 		c(&h.cfg)

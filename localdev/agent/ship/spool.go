@@ -56,6 +56,10 @@ func growingName(time int64, to Stream) string {
 	return fmt.Sprintf(".growing-%016d-%s.%s.ndjson.gz", time, escape.Replace(to.Project), to.Agent)
 }
 
+// nobody is the project in the name of a file of records that name none. In the spool it is no batch: who has mended
+// such records has them read anew.
+const nobody = "-"
+
 // parseBatch reads the name of a batch; nil when it is none of ours.
 func parseBatch(entry fs.DirEntry) *batch {
 	parts := batchFile.FindStringSubmatch(entry.Name())
@@ -68,6 +72,9 @@ func parseBatch(entry fs.DirEntry) *batch {
 	b.records, _ = strconv.Atoi(parts[2])
 	return b
 }
+
+// isOurs tells whether the batch can be sent as it is.
+func (b *batch) isOurs() bool { return b != nil && b.to.Project != nobody }
 
 // recover finds what an earlier process has left.
 func (s *Shipper) recover() error {
@@ -88,7 +95,7 @@ func (s *Shipper) recover() error {
 			}
 		}
 	}
-	if err := s.look(); err != nil {
+	if err := s.list(); err != nil {
 		return err
 	}
 	for _, b := range slices.Concat(s.waiting, s.aside) {
@@ -147,13 +154,13 @@ func (n *lineCounter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// look reads both folders again: files may have been moved from rejected to spool, or away.
-func (s *Shipper) look() error {
-	waiting, err := list(s.spool, s.waiting, false)
+// list reads both folders again: files may have been moved from rejected to spool, or away.
+func (s *Shipper) list() error {
+	waiting, err := batchesIn(s.spool, s.waiting, false)
 	if err != nil {
 		return err
 	}
-	aside, err := list(s.rejected, s.aside, true)
+	aside, err := batchesIn(s.rejected, s.aside, true)
 	if err != nil {
 		return err
 	}
@@ -167,15 +174,15 @@ func (s *Shipper) look() error {
 	return nil
 }
 
-// list returns the batches of a folder, oldest first. Those that are known stay who they are, and in their order.
-func list(dir string, known []*batch, isAside bool) ([]*batch, error) {
+// batchesIn returns the batches of a folder, oldest first. Those that are known stay who they are, and in their order.
+func batchesIn(dir string, known []*batch, isAside bool) ([]*batch, error) {
 	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil {
 		return nil, fmt.Errorf("read the spool: %w", err)
 	}
 	there := make(map[string]*batch)
 	for _, entry := range entries {
-		if b := parseBatch(entry); b != nil {
+		if b := parseBatch(entry); b.isOurs() || b != nil && isAside {
 			there[entry.Name()] = b
 		}
 	}
