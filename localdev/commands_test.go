@@ -142,7 +142,7 @@ func TestShowFromAServer(t *testing.T) {
 
 // Every command has help and rejects what it does not know, in one line.
 func TestCommands(t *testing.T) {
-	all := []string{"serve", "dev", "check", "purge", "show", "backup", "version"}
+	all := []string{"serve", "dev", "check", "purge", "show", "backup", "agent", "version"}
 	require.Equal(t, len(all), reflect.TypeFor[commands]().NumField())
 	for _, ask := range []string{"help", "-h", "-help", "--help"} {
 		out, err := command(t, nil, ask)
