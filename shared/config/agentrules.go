@@ -85,7 +85,7 @@ func (a *Agent) readKeys(vars map[string]string, hasKey, hasAllKeys bool) (warni
 	isAmong := slices.ContainsFunc(all, func(k projectKeys) bool { return k.project == project })
 	switch {
 	case a.Key != "" && project != "":
-		all = append([]projectKeys{{"BITVILLE_API_KEY", "project " + project, project, string(a.Key)}}, all...)
+		all = append([]projectKeys{{"BITVILLE_API_KEY", "project " + project, project, []keyList{{text: string(a.Key)}}}}, all...)
 	case a.Key != "":
 		problems = append(problems, errors.New("BITVILLE_PROJECT is not set: name the project that BITVILLE_API_KEY is of, such as shop"))
 	case hasKey || isAmong || len(problems) > 0:

@@ -66,7 +66,7 @@ func Listen(cfg Config) (*Relay, error) {
 	r.receiver, err = udp.Listen(udp.Config{
 		Addr:    cfg.Addr,
 		Keys:    cfg.Keys,
-		Sources: map[string]record.Source{"php": {}, "postgres": {}},
+		Sources: map[string]record.Source{"php": record.PHP, "postgres": record.Postgres},
 		Forward: r.forward,
 		Drop:    func(reason udp.Reason, n int, bytes int64) { cfg.Shipper.Drop(string(reason), n, bytes) },
 		Log:     cfg.Log,

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 
@@ -27,7 +26,11 @@ func Check(ctx context.Context, cfg Config, agent string) (problems []error) {
 	defer s.client.CloseIdleConnections()
 	var none bytes.Buffer
 	_ = gzip.NewWriter(&none).Close()
-	for _, project := range slices.Sorted(maps.Keys(s.keys)) {
+	var projects []string
+	for _, k := range s.keys {
+		projects = append(projects, k.Project)
+	}
+	for _, project := range slices.Compact(slices.Sorted(slices.Values(projects))) {
 		a := s.post(ctx, Stream{agent, project}, none.Bytes())
 		switch {
 		case a.err != nil:

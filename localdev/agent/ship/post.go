@@ -11,12 +11,12 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/bitville/listener/shared/auth"
-	"github.com/bitville/listener/shared/record"
 )
 
 const (
@@ -29,7 +29,7 @@ const (
 type sender struct {
 	cfg      Config
 	client   *http.Client
-	keys     map[string][]auth.Secret // by project
+	keys     []auth.Key
 	streams  map[Stream]*streamState
 	until    time.Time // nothing is tried before
 	failures int       // in a row
@@ -53,12 +53,21 @@ func (s *sender) readKeys() error {
 	if err != nil {
 		return fmt.Errorf("read the keys: %w", err)
 	}
-	s.keys = make(map[string][]auth.Secret)
-	for _, k := range keys {
-		project := record.Project(k.Project)
-		s.keys[project] = append(s.keys[project], k.Secret)
-	}
+	s.keys = keys
 	return nil
+}
+
+// path is where the listener takes a stream's records.
+func (to Stream) path() string { return "/ingest/" + to.Agent }
+
+// keysOf returns the keys that are good for a stream.
+func (s *sender) keysOf(to Stream) (keys []auth.Secret) {
+	for _, k := range s.keys {
+		if k.Project == to.Project && (len(k.Routes) == 0 || slices.Contains(k.Routes, to.path())) {
+			keys = append(keys, k.Secret)
+		}
+	}
+	return keys
 }
 
 func (s *sender) stream(to Stream) *streamState {
@@ -116,11 +125,11 @@ func (a answer) words() string {
 // post sends one body and reads the answer.
 func (s *sender) post(ctx context.Context, to Stream, body []byte) (a answer) {
 	defer func() { s.cfg.Counts.Posted(statusName(a.status)) }()
-	keys := s.keys[to.Project]
+	keys := s.keysOf(to)
 	if len(keys) == 0 {
 		return answer{status: http.StatusUnauthorized, text: []byte("the agent has no key of the project " + strconv.Quote(to.Project) + ", and did not ask the listener")}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(s.cfg.URL, "/")+"/ingest/"+to.Agent, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(s.cfg.URL, "/")+to.path(), bytes.NewReader(body))
 	if err != nil {
 		return answer{err: err}
 	}

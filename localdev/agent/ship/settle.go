@@ -114,7 +114,7 @@ func (s *Shipper) refuse(b *batch, now time.Time, a answer) error {
 		b.refused = stream.refused
 	}
 	if a.status == http.StatusUnauthorized {
-		if stream.key++; stream.key < len(s.sender.keys[b.to.Project]) {
+		if stream.key++; stream.key < len(s.sender.keysOf(b.to)) {
 			return nil // at once
 		}
 		stream.key = 0

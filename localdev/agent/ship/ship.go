@@ -23,12 +23,13 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/bitville/listener/shared/auth"
+	"github.com/bitville/listener/shared/record"
 )
 
 // Stream is where records go: batches are cut for each.
 type Stream struct {
 	Agent   string // php or postgres: the last part of the listener's path
-	Project string // as a record spells it, brought into the form of record.Project
+	Project string // in the form of record.Project
 }
 
 // Config is what a Shipper needs.
@@ -97,6 +98,7 @@ type Shipper struct {
 // names the folder or the file that cannot be used.
 func Open(cfg Config) (*Shipper, error) {
 	cfg.FlushInterval = cmp.Or(cfg.FlushInterval, time.Second)
+	cfg.Stream.Project = record.Project(cfg.Stream.Project)
 	s := &Shipper{
 		cfg:      cfg,
 		spool:    filepath.Join(cfg.Dir, "spool"),
