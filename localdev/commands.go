@@ -36,6 +36,7 @@ type commands struct {
 	Trace      traceCommand      `cmd:"" help:"Print a request whole: statements, plans, functions."`
 	Routes     routesCommand     `cmd:"" help:"List the routes that took most time."`
 	Statements statementsCommand `cmd:"" help:"List the statements that took most time."`
+	Agent      agentCommand      `cmd:"" help:"Send records of this host to a listener."`
 	Backup     backupCommand     `cmd:"" help:"Copy the database, a file, into a new file."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

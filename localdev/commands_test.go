@@ -143,7 +143,7 @@ func TestShowFromAServer(t *testing.T) {
 
 // Every command has help and rejects what it does not know, in one line.
 func TestCommands(t *testing.T) {
-	all := []string{"serve", "dev", "check", "purge", "show", "slowest", "why", "trace", "routes", "statements", "backup", "version"}
+	all := []string{"serve", "dev", "check", "purge", "show", "slowest", "why", "trace", "routes", "statements", "backup", "agent", "version"}
 	takes := []string{"show", "slowest", "why", "trace", "routes", "statements", "backup"} // an argument
 	examples := []string{"slowest", "why", "trace", "routes", "statements"}
 	require.Equal(t, len(all), reflect.TypeFor[commands]().NumField())

@@ -57,14 +57,14 @@ func sourcesOf(db store.Store, certificates *certs.Source, connections *conns.Li
 	return from
 }
 
-// serveMetrics serves the metrics' handler, in the background, until the returned function is called.
-func serveMetrics(cfg config.Config, log *slog.Logger, handler http.Handler) (stop func(), err error) {
-	if cfg.MetricsAddr == "" {
+// serveMetrics serves the metrics' handler on BITVILLE_METRICS_ADDR, which may be empty, in the background, until the returned function is called.
+func serveMetrics(addr string, log *slog.Logger, handler http.Handler) (stop func(), err error) {
+	if addr == "" {
 		return func() {}, nil
 	}
-	listener, err := net.Listen("tcp", cfg.MetricsAddr)
+	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, cannotListen(cfg.MetricsAddr, "BITVILLE_METRICS_ADDR", err)
+		return nil, cannotListen(addr, "BITVILLE_METRICS_ADDR", err)
 	}
 	server := &http.Server{
 		Handler:        handler,

@@ -68,7 +68,7 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 	defer listener.Close()
 	handler := newHandler(host.New(cfg, db, log, now, versionText(), host.Observers{Request: counts.Request, Records: counts.Records}))
 	server, bounded := newServer(cfg, log, listener, certificates.TLSConfig(), handler)
-	stopMetrics, err := serveMetrics(cfg, log, counts.Handler(sourcesOf(db, certificates, bounded), log))
+	stopMetrics, err := serveMetrics(cfg.MetricsAddr, log, counts.Handler(sourcesOf(db, certificates, bounded), log))
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func listenUDP(cfg config.Config, log *slog.Logger, db store.Writer, counts *met
 		Store:     db,
 		Log:       log,
 		Now:       now,
-		Drop:      func(reason udp.Reason, n int) { counts.Drop(string(reason), n) },
+		Drop:      func(reason udp.Reason, n int, _ int64) { counts.Drop(string(reason), n) },
 		Count:     counts.Datagrams,
 	})
 	if err != nil {

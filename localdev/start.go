@@ -184,7 +184,9 @@ func oneLine(text string) string {
 }
 
 // load reads the settings and makes the log that they ask for, also when they are not right; what is wrong in them is empty.
-func load(read func([]string) (config.Config, []string, error), p program) (cfg config.Config, log *slog.Logger, problems *problemList) {
+func load[C interface {
+	NewLog(to io.Writer, terminal bool) *slog.Logger
+}](read func([]string) (C, []string, error), p program) (cfg C, log *slog.Logger, problems *problemList) {
 	cfg, warnings, err := read(p.environ)
 	info, statErr := os.Stderr.Stat()
 	log = cfg.NewLog(p.stderr, statErr == nil && info.Mode()&os.ModeCharDevice != 0)

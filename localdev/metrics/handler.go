@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-const index = `The listener's metrics and profiles.
+const index = `Metrics and profiles of this process.
 
 /metrics       for Prometheus
 /debug/pprof/  for go tool pprof
@@ -20,9 +20,14 @@ const index = `The listener's metrics and profiles.
 func (m *Metrics) Handler(from Sources, log *slog.Logger) http.Handler {
 	read := prometheus.NewRegistry()
 	read.MustRegister(newReadings(from))
+	return NewHandler(log, m.registry, read)
+}
+
+// NewHandler answers /metrics, with what the gatherers have, and /debug/pprof/ likewise.
+func NewHandler(log *slog.Logger, from ...prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, index) })
-	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.Gatherers{m.registry, read}, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.Gatherers(from), promhttp.HandlerOpts{
 		ErrorHandling:       promhttp.ContinueOnError, // what fails has no series, and the others are there
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		MaxRequestsInFlight: 4,

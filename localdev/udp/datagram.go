@@ -79,6 +79,7 @@ func parse(datagram []byte) (h header, body []byte, err error) {
 
 // signed is a datagram whose MAC is right.
 type signed struct {
+	name    string // of its source, in the datagram
 	source  record.Source
 	project string // as the key spells it
 	body    []byte
@@ -129,7 +130,7 @@ func (d *decoder) verify(datagram []byte, now time.Time) (signed, error) {
 		mac.Write(h.covered)
 		mac.Write(body)
 		if d.sum = mac.Sum(d.sum[:0]); hmac.Equal(d.sum, h.mac[:]) {
-			return signed{source, project, body}, nil
+			return signed{h.source, source, project, body}, nil
 		}
 	}
 	return signed{}, BadMAC
@@ -158,6 +159,22 @@ func (d *decoder) decode(s signed, now time.Time) (rec record.Record, rejected [
 	rec = batch.Records[0]
 	rec.Payload, rec.Attributes = bytes.Clone(rec.Payload), bytes.Clone(rec.Attributes)
 	return rec, nil, nil
+}
+
+// read returns the JSON of a datagram's record, which is of the datagram's project. The error is a Reason, and says more.
+func (d *decoder) read(s signed) ([]byte, error) {
+	text, err := d.open(s.body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: gzip: %w", Invalid, err)
+	}
+	project, err := bitville.Project(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", Invalid, err)
+	case project != s.project:
+		return nil, WrongProject
+	}
+	return text, nil
 }
 
 // open returns the body decompressed. What opens to more than a record may hold is read no further.

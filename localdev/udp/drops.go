@@ -71,9 +71,9 @@ func (t *tally) takeAll() (counts map[Reason]int, untold int, err error) {
 	return counts, untold, err
 }
 
-func (r *Receiver) drop(reason Reason, n int) {
+func (r *Receiver) drop(reason Reason, n int, bytes int64) {
 	r.dropped.add(reason, n)
-	r.cfg.Drop(reason, n)
+	r.cfg.Drop(reason, n, bytes)
 }
 
 // tellDrops asks the kernel for its drops and writes a line on all of them now and then, and a last time in the end.
@@ -102,14 +102,14 @@ func (r *Receiver) askKernel() {
 		return
 	}
 	if n := total - r.kernel; n > 0 { // also when the kernel's 32 bits have wrapped
-		r.drop(Kernel, int(n))
+		r.drop(Kernel, int(n), 0)
 	}
 	r.kernel = total
 }
 
 func (r *Receiver) logDrops() {
 	counts, untold, err := r.dropped.takeAll()
-	if len(counts) == 0 {
+	if len(counts) == 0 || r.cfg.Forward != nil {
 		return
 	}
 	if untold > 0 {

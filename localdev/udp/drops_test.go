@@ -83,7 +83,7 @@ func TestDropsAreLoggedNowAndThen(t *testing.T) {
 	r, err := Listen(cfg)
 	require.NoError(t, err)
 	r.dropped.note(errMood)
-	r.drop(QueueFull, 2)
+	r.drop(QueueFull, 2, 0)
 	client, stop := dial(t, r), run(t, r)
 	require.Eventually(t, func() bool { return len(log.lines(t, dropsLine)) == 1 }, 20*time.Second, time.Millisecond)
 	for n := range 3 {

@@ -41,7 +41,7 @@ func config(db Store) Config {
 		Store:     db,
 		Log:       slog.New(slog.DiscardHandler),
 		Now:       time.Now,
-		Drop:      func(Reason, int) {},
+		Drop:      func(Reason, int, int64) {},
 		Count:     func(store.Count) {},
 	}
 }
@@ -57,7 +57,7 @@ type outcome struct {
 // watched has the outcome told.
 func watched(cfg *Config) *outcome {
 	o := &outcome{dropped: make(map[Reason]int), stored: make(map[origin]store.Result), rejected: make(map[origin]int)}
-	cfg.Drop = func(reason Reason, n int) {
+	cfg.Drop = func(reason Reason, n int, _ int64) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.dropped[reason] += n

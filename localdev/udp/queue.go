@@ -98,5 +98,9 @@ func (r *Receiver) insert(ctx context.Context, from origin, records []record.Rec
 		case <-time.After(pause):
 		}
 	}
-	r.drop(NotStored, len(records))
+	bytes := int64(0)
+	for i := range records {
+		bytes += sizeOf(&records[i])
+	}
+	r.drop(NotStored, len(records), bytes)
 }

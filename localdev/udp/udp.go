@@ -54,8 +54,13 @@ type Config struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 
-	Drop  func(Reason, int) // is called for dropped datagrams, for metrics
-	Count func(store.Count) // is called with what became of records, for metrics
+	// Forward takes records in place of Store, when it is not nil: the JSON of one, which it may use until it returns, under its
+	// source's name in the datagram. Whether the record keeps the rules is left to whom it is forwarded to, but for its project,
+	// which is that of the first line. The error is a Reason. Drops are then not logged: Drop does that.
+	Forward func(source, project string, record []byte) error
+
+	Drop  func(reason Reason, n int, bytes int64) // is called for dropped datagrams, for metrics; 0 bytes are unknown
+	Count func(store.Count)                       // is called with what became of records, for metrics
 
 	LogEvery      time.Duration // between two log lines on drops; 0 is a minute
 	ReceiveBuffer int           // bytes of datagrams that the kernel should hold; 0 is 4 MiB
@@ -143,7 +148,7 @@ func (r *Receiver) receive(datagram []byte, from net.Addr) {
 		return
 	}
 	reason, _ := errors.AsType[Reason](err)
-	r.drop(reason, 1)
+	r.drop(reason, 1, int64(len(datagram)))
 	// Authors of agents get no answer, so that they read this line.
 	debug := context.Background()
 	if !r.cfg.Log.Enabled(debug, slog.LevelDebug) || !r.dropped.mayTell() {
@@ -166,6 +171,13 @@ func (r *Receiver) take(datagram []byte) ([]record.Rejection, error) {
 	signed, err := r.decoder.verify(datagram, now)
 	if err != nil {
 		return nil, err
+	}
+	if r.cfg.Forward != nil {
+		text, err := r.decoder.read(signed)
+		if err != nil {
+			return nil, err
+		}
+		return nil, r.cfg.Forward(signed.name, signed.project, text)
 	}
 	rec, rejected, err := r.decoder.decode(signed, now)
 	if len(rejected) > 0 {

@@ -142,7 +142,7 @@ func load(environ []string, by reader) (cfg Config, warnings []string, err error
 		case strings.HasPrefix(name, "BITVILLE_"):
 			vars[name] = value
 		case strings.HasPrefix(strings.ToUpper(name), "BITVILLE_"): // names are upper case
-			warnings = append(warnings, unknown(name))
+			warnings = append(warnings, listenerProgram.unknown(name))
 		}
 	}
 	wanted := func(secret string) bool {
@@ -159,7 +159,7 @@ func load(environ []string, by reader) (cfg Config, warnings []string, err error
 	if by.reads(listener) && vars[clientKey]+vars[clientKey+fileSuffix] != "" {
 		warnings = append(warnings, clientKey+" is what commands send with --url; the keys that a listener takes are set in "+readKeys.prefix+"<PROJECT> or "+readKeys.all)
 	}
-	problems := readFiles(vars, wanted)
+	problems := listenerProgram.readFiles(vars, wanted)
 	if by.reads(intake) {
 		keys, more, wrong := apiKeys.read(vars)
 		if len(keys) == 0 && len(problems) == 0 && len(wrong) == 0 {
@@ -179,9 +179,9 @@ func load(environ []string, by reader) (cfg Config, warnings []string, err error
 	set, more := by.settings(vars)
 	warnings = append(warnings, more...)
 	problems = append(problems, unquoted(set)...)
-	problems = append(problems, checkChoices(set)...)
+	problems = append(problems, listenerProgram.checkChoices(set)...)
 	if err := env.ParseWithOptions(&cfg, env.Options{Environment: set}); err != nil {
-		problems = append(problems, named(err, set)...)
+		problems = append(problems, listenerProgram.named(err, set)...)
 	}
 	if !slices.ContainsFunc(problems, isOfDatabase) {
 		problems = append(problems, by.database(&cfg))
@@ -196,7 +196,7 @@ func load(environ []string, by reader) (cfg Config, warnings []string, err error
 // settings returns the variables that are fields and that the reader reads, and warns of those that do nothing.
 func (by reader) settings(vars map[string]string) (set map[string]string, warnings []string) {
 	sections := make(map[string]section)
-	eachField(func(field reflect.StructField, name string) {
+	listenerProgram.eachField(func(field reflect.StructField, name string) {
 		sections[name] = reflect.TypeFor[Config]().Field(field.Index[0]).Type
 	})
 	set = make(map[string]string)
@@ -208,7 +208,7 @@ func (by reader) settings(vars map[string]string) (set map[string]string, warnin
 				warnings = append(warnings, name+" does nothing on AWS Lambda")
 			}
 		case !known:
-			warnings = append(warnings, unknown(name))
+			warnings = append(warnings, listenerProgram.unknown(name))
 		case value == "":
 		case by.reads(of):
 			set[name] = value
@@ -221,8 +221,8 @@ func (by reader) settings(vars map[string]string) (set map[string]string, warnin
 
 // checkChoices holds the variables that have a few allowed values against them, and takes a bad one out
 // of set, so that it is told once.
-func checkChoices(set map[string]string) (problems []error) {
-	for _, s := range table {
+func (p program) checkChoices(set map[string]string) (problems []error) {
+	for _, s := range p.table {
 		if value, ok := set[s.Name]; ok && len(s.choices) > 0 && !slices.Contains(s.choices, value) {
 			problems = append(problems, fmt.Errorf("%s is %q: set one of %s", s.Name, value, strings.Join(s.choices, ", ")))
 			delete(set, s.Name)
@@ -233,14 +233,14 @@ func checkChoices(set map[string]string) (problems []error) {
 
 // named makes the parser's errors, which name fields, errors that name variables, and takes those out of
 // set, so that each is told once.
-func named(err error, set map[string]string) (problems []error) {
+func (p program) named(err error, set map[string]string) (problems []error) {
 	all, ok := errors.AsType[env.AggregateError](err)
 	if !ok {
 		return []error{err}
 	}
 	for _, err := range all.Errors {
 		if parse, ok := errors.AsType[env.ParseError](err); ok {
-			field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
+			field, _ := p.fields.FieldByName(parse.Name)
 			name := field.Tag.Get("env")
 			what := fmt.Sprintf("%s is %q", name, set[name])
 			if parse.Type == reflect.TypeFor[clientip.Proxies]() {
@@ -250,7 +250,7 @@ func named(err error, set map[string]string) (problems []error) {
 			if field.Type == reflect.TypeFor[time.Duration]() {
 				hint = durationHint(set[name])
 			}
-			err = fmt.Errorf("%s: set %s%s", what, like(name), hint)
+			err = fmt.Errorf("%s: set %s%s", what, p.like(name), hint)
 			delete(set, name)
 		}
 		problems = append(problems, err)
@@ -259,9 +259,9 @@ func named(err error, set map[string]string) (problems []error) {
 }
 
 // NewLog returns the log that the settings ask for. terminal tells whether w is one, where text is easier read.
-func (c *Config) NewLog(w io.Writer, terminal bool) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel}
-	if c.LogFormat == "text" || c.LogFormat == "" && terminal {
+func (l Log) NewLog(w io.Writer, terminal bool) *slog.Logger {
+	options := &slog.HandlerOptions{Level: l.LogLevel}
+	if l.LogFormat == "text" || l.LogFormat == "" && terminal {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))

@@ -24,18 +24,18 @@ const fileSuffix = "_FILE"
 const maxSecretFile = 1 << 20
 
 // secretName tells which secret a variable names the file of.
-func secretName(name string) (secret string, ok bool) {
+func (p program) secretName(name string) (secret string, ok bool) {
 	at := len(name) - len(fileSuffix)
 	if at < 0 || !strings.EqualFold(name[at:], fileSuffix) {
 		return "", false
 	}
 	secret = name[:at]
-	return secret, isSecret(secret)
+	return secret, p.isSecret(secret)
 }
 
 // isSecret tells whether a variable holds what must not be shown.
-func isSecret(name string) (is bool) {
-	eachField(func(field reflect.StructField, known string) {
+func (p program) isSecret(name string) (is bool) {
+	p.eachField(func(field reflect.StructField, known string) {
 		is = is || known == name && field.Type == reflect.TypeFor[auth.Secret]()
 	})
 	return is || isKeys(name)
@@ -46,11 +46,11 @@ func isKeys(name string) bool { return apiKeys.has(name) || readKeys.has(name) }
 
 // readFiles puts the secrets that stand in files in the place of the variables that name these. wanted tells which
 // secrets the reader needs. No text that it returns holds the path of what is not there: it may be a key.
-func readFiles(vars map[string]string, wanted func(secret string) bool) (problems []error) {
+func (p program) readFiles(vars map[string]string, wanted func(secret string) bool) (problems []error) {
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		secret, ok := secretName(name)
+		secret, ok := p.secretName(name)
 		path := vars[name]
-		if strings.EqualFold(name, apiKeys.prefix+fileSuffix[1:]) {
+		if strings.EqualFold(name, apiKeys.prefix+fileSuffix[1:]) && !ok {
 			delete(vars, name)
 			problems = append(problems, fmt.Errorf("%s names no project: set %s<PROJECT>%s or %s%s to the path of a file; the keys of a project named file are set in %s", name, apiKeys.prefix, fileSuffix, apiKeys.all, fileSuffix, apiKeys.all))
 			continue

@@ -74,6 +74,12 @@ func (k keyKind) read(vars map[string]string) (keys []auth.Key, warnings []strin
 	if err != nil {
 		problems = append(problems, err)
 	}
+	keys, warnings, more := k.check(all)
+	return keys, warnings, append(problems, more...)
+}
+
+// check cuts the lists of keys and tells what is wrong with each key. No text that it returns holds one.
+func (k keyKind) check(all []projectKeys) (keys []auth.Key, warnings []string, problems []error) {
 	fail := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	first := make(map[string]projectKeys) // of each project
 	for _, p := range all {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-const doesNothing = " is not a setting of this listener and does nothing"
+const doesNothing = " and does nothing"
 
 // Slips parts warnings into those about variables that are none of ours, and the rest.
 func Slips(warnings []string) (slips, rest []string) {
@@ -20,9 +20,9 @@ func Slips(warnings []string) (slips, rest []string) {
 }
 
 // unknown is the warning about a variable that is none of ours, with the one that was probably meant.
-func unknown(name string) string {
-	text := name + doesNothing
-	if known := nearest(name); known != "" {
+func (p program) unknown(name string) string {
+	text := name + " is not a setting of this " + p.name + doesNothing
+	if known := p.nearest(name); known != "" {
 		text += "; did you mean " + known + "?"
 	}
 	return text
@@ -34,10 +34,10 @@ const (
 )
 
 // nearest returns the setting whose name is least away from an unknown one, or "" when each is too far.
-func nearest(name string) (found string) {
+func (p program) nearest(name string) (found string) {
 	name = strings.ToUpper(name)
 	least := farthest + 1
-	for _, s := range Settings() {
+	for _, s := range slices.Concat(keySettings(), p.settings()) {
 		prefix, isPrefix := strings.CutSuffix(s.Name, "<PROJECT>")
 		edits := distances(name, prefix)
 		away := edits[len(name)]

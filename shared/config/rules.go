@@ -37,6 +37,8 @@ func remoteDatabase(c *Config) error {
 	return nil
 }
 
+const metricsAreOpen = "BITVILLE_METRICS_ADDR can be reached from other machines, and shows counts and profiles without a key; set 127.0.0.1 as its host, or see that nobody else gets there"
+
 // check tells what no single variable's type can, and fills in what follows from other settings. set holds the
 // variables that are set and could be read.
 func (c *Config) check(set map[string]string) (warnings []string, problems []error) {
@@ -100,7 +102,7 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 			problems = append(problems, errors.New("BITVILLE_METRICS_ADDR and BITVILLE_LISTEN_ADDR are the same address: give each a port of its own"))
 		}
 		if !isLoopback(c.MetricsAddr) {
-			warnings = append(warnings, "BITVILLE_METRICS_ADDR can be reached from other machines, and shows counts and profiles without a key; set 127.0.0.1 as its host, or see that nobody else gets there")
+			warnings = append(warnings, metricsAreOpen)
 		}
 	}
 	if slices.ContainsFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Bits() == 0 }) {
@@ -111,7 +113,7 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 
 // clear makes a setting that is wrong empty, where it is one that names something to be looked at.
 func (c *Config) clear(name string) {
-	eachField(func(field reflect.StructField, known string) {
+	listenerProgram.eachField(func(field reflect.StructField, known string) {
 		if kind := field.Type.Kind(); known == name && (kind == reflect.String || kind == reflect.Slice) {
 			reflect.ValueOf(c).Elem().FieldByIndex(field.Index).SetZero()
 		}

@@ -18,6 +18,15 @@ type Setting struct {
 	choices []string // all that it may be; nil: see like
 }
 
+// program is one whose settings are read: the listener, or an agent.
+type program struct {
+	name   string       // in texts
+	fields reflect.Type // of its settings
+	table  []Setting    // that document the fields, in the order of the manual's
+}
+
+var listenerProgram = program{"listener", reflect.TypeFor[Config](), table}
+
 // table documents the fields of Config, in the order of the README's.
 var table = []Setting{
 	{
@@ -152,25 +161,32 @@ var table = []Setting{
 }
 
 // eachField calls f for each setting's struct field.
-func eachField(f func(field reflect.StructField, name string)) {
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+func (p program) eachField(f func(field reflect.StructField, name string)) {
+	for _, field := range reflect.VisibleFields(p.fields) {
 		if name := field.Tag.Get("env"); name != "" {
 			f(field, name)
 		}
 	}
 }
 
-// Settings lists all variables, in the order of the README's table.
-func Settings() []Setting {
-	settings := []Setting{
+// Settings lists all variables of the listener, in the order of the README's table.
+func Settings() []Setting { return slices.Concat(keySettings(), listenerProgram.settings()) }
+
+// keySettings are those that are no fields.
+func keySettings() []Setting {
+	return []Setting{
 		{Name: apiKeys.prefix + "<PROJECT>", Doc: "The project's API key, or several with commas between them while one replaces another. The project is the rest of the name in lower case. This and every other secret can be read from a file, which the name with _FILE behind it names (BITVILLE_API_KEY_SHOP_FILE)"},
 		{Name: apiKeys.all, Doc: `The keys of all projects as JSON, {"shop":"key[,key…]",…}; may stand beside the former for other projects. A list of keys in place of the string can limit one to routes: {"shop":["key",{"key":"…","routes":["/v1/traces"]}]}`},
 		{Name: readKeys.prefix + "<PROJECT>", Doc: "The key that reads the project's pages under /traces and its JSON. None set: there are no such pages. It must not be an API key"},
 		{Name: readKeys.all, Doc: `The read keys of all projects as JSON, {"shop":"key[,key…]","*":"key"}; * stands for every project`},
 	}
+}
+
+// settings lists the program's fields.
+func (p program) settings() (settings []Setting) {
 	defaults := make(map[string]string)
-	eachField(func(field reflect.StructField, name string) { defaults[name] = field.Tag.Get("envDefault") })
-	for _, s := range table {
+	p.eachField(func(field reflect.StructField, name string) { defaults[name] = field.Tag.Get("envDefault") })
+	for _, s := range p.table {
 		s.Default = defaults[s.Name]
 		if len(s.choices) > 0 {
 			s.Doc += " (" + strings.Join(s.choices, ", ") + ")"
@@ -181,6 +197,8 @@ func Settings() []Setting {
 }
 
 // like returns what to set in place of a value that is wrong.
-func like(name string) string {
-	return table[slices.IndexFunc(table, func(s Setting) bool { return s.Name == name })].like
+func (p program) like(name string) string { return p.setting(name).like }
+
+func (p program) setting(name string) Setting {
+	return p.table[slices.IndexFunc(p.table, func(s Setting) bool { return s.Name == name })]
 }
