@@ -114,12 +114,16 @@ func (s *Shipper) refuse(b *batch, now time.Time, a answer) error {
 		b.refused = stream.refused
 	}
 	if a.status == http.StatusUnauthorized {
-		if stream.key++; stream.key < len(s.sender.keysOf(b.to)) {
-			return nil // at once
+		tried := s.sender.keysOf(b.to)
+		if stream.key++; stream.key < len(tried) {
+			return nil // the next one at once
 		}
 		stream.key = 0
 		if err := s.sender.readKeys(); err != nil {
 			s.cfg.Log.Error("the keys cannot be read", "error", err.Error())
+		}
+		if !slices.Equal(tried, s.sender.keysOf(b.to)) {
+			return nil // those at once
 		}
 	}
 	if now.Sub(b.refused) >= refusedFor {
