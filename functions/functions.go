@@ -4,6 +4,7 @@ package functions
 
 import (
 	"github.com/bitville/listener/functions/health"
+	"github.com/bitville/listener/functions/importbuggregator"
 	"github.com/bitville/listener/functions/importxhgui"
 	"github.com/bitville/listener/functions/ingestphp"
 	"github.com/bitville/listener/functions/ingestpostgres"
@@ -41,6 +42,8 @@ var All = []Function{
 		New: func(d host.Deps) web.Routes { return ingestpostgres.New(d.Intake) }},
 	{Name: "importxhgui", Patterns: importxhgui.Patterns, Needs: ingest, Optional: true,
 		New: func(d host.Deps) web.Routes { return importxhgui.New(d.Intake) }},
+	{Name: "importbuggregator", Patterns: importbuggregator.Patterns, Needs: ingest, Optional: true,
+		New: func(d host.Deps) web.Routes { return importbuggregator.New(d.Intake) }},
 	{Name: "health", Patterns: health.Patterns,
 		New: func(d host.Deps) web.Routes {
 			return health.New(health.Config{Store: d.Store, Now: d.Now, Version: d.Version})

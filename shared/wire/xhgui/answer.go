@@ -10,12 +10,13 @@ import (
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/web"
+	"github.com/bitville/listener/shared/wire/xhprof"
 )
 
 const ndjson = "application/x-ndjson"
 
-// Name is what the wire is called.
-func (Wire) Name() string { return Dialect }
+// Name is the source of the records.
+func (Wire) Name() string { return record.PHP.ID }
 
 // Limits leaves the bytes sent to the settings.
 func (Wire) Limits() (sent, opened int64) { return 0, record.MaxBody }
@@ -37,12 +38,12 @@ func (Wire) Stored(w *web.Response, _ *http.Request, batch record.Batch, result 
 	case len(batch.Rejected) == 0:
 		return w.JSON(http.StatusOK, map[string]any{"ok": true, "accepted": result.Accepted, "duplicates": result.Duplicates})
 	case batch.Single:
-		return refused(&web.Error{Status: http.StatusBadRequest, Text: "Not stored: " + summary(batch.Rejected[0].Details)}, nil)
+		return refused(&web.Error{Status: http.StatusBadRequest, Text: "Not stored: " + xhprof.Summary(batch.Rejected[0].Details)}, nil)
 	}
 	first := batch.Rejected[0]
 	return refused(&web.Error{
 		Status: http.StatusBadRequest,
-		Text:   fmt.Sprintf("%d of %d profiles were not stored; the first is no. %d, counted from 0: %s", len(batch.Rejected), len(batch.Rejected)+len(batch.Records), first.Index, summary(first.Details)),
+		Text:   fmt.Sprintf("%d of %d profiles were not stored; the first is no. %d, counted from 0: %s", len(batch.Rejected), len(batch.Rejected)+len(batch.Records), first.Index, xhprof.Summary(first.Details)),
 	}, map[string]any{"accepted": result.Accepted, "duplicates": result.Duplicates, "rejected": batch.Rejected})
 }
 

@@ -6,7 +6,6 @@ package xhgui
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -74,7 +73,7 @@ func (w Wire) lines(body []byte, rules record.Rules) (batch record.Batch, err er
 
 func reject(batch *record.Batch, details []record.Detail) {
 	index := len(batch.Records) + len(batch.Rejected)
-	batch.Rejected = append(batch.Rejected, record.Rejection{Index: index, Source: record.PHP.ID, Details: details})
+	batch.Rejected = append(batch.Rejected, record.Rejection{Index: index, Details: details})
 }
 
 // add takes the record of a value into the batch, or what is wrong with it.
@@ -176,16 +175,4 @@ func firstText(values ...jsonvalue.Value) string {
 		}
 	}
 	return ""
-}
-
-// summary is what an answer says of a record that is wrong.
-func summary(details []record.Detail) string {
-	text := details[0].Message
-	if path := details[0].Path; path != "" {
-		text = path + " " + text
-	}
-	if more := len(details) - 1; more > 0 {
-		text += fmt.Sprintf("; and %d more", more)
-	}
-	return text
 }

@@ -2,16 +2,12 @@ package xhgui
 
 import (
 	"bytes"
-	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/bitville/listener/shared/record"
-	"github.com/bitville/listener/shared/wire/bitville"
-	"github.com/bitville/listener/shared/wire/jsonvalue"
+	"github.com/bitville/listener/shared/wire/bitville/bitvilletest"
 )
 
 // FuzzDecode: whatever is sent, nothing panics, the same bytes make the same records, each record is one that our own format
@@ -39,7 +35,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		for _, rec := range batch.Records {
-			requireContract(t, rec)
+			bitvilletest.RequireTaken(t, rec, captured)
 		}
 		line := strings.NewReplacer("\n", " ", "\r", " ").Replace(string(sent))
 		beside, err := w.Decode([]byte(good+"\n"+line+"\n"+good), ndjson, captured, nil)
@@ -48,32 +44,4 @@ func FuzzDecode(f *testing.F) {
 		require.Equal(t, decode(t, w, good, ndjson).Records[0], beside.Records[0])
 		require.Equal(t, beside.Records[0], beside.Records[len(beside.Records)-1])
 	})
-}
-
-// requireContract sends a record in our own format.
-func requireContract(t *testing.T, rec record.Record) {
-	t.Helper()
-	var o jsonvalue.Object
-	for name, value := range jsonvalue.Value(rec.Attributes).Members() {
-		o.Value(name.Text(), value)
-	}
-	o.Text("project", rec.Project)
-	o.Text("correlation_id", rec.CorrelationID)
-	o.Value("timestamp", jsonvalue.Value(seconds(rec.Timestamp)))
-	o.Value("duration_ms", jsonvalue.Value(number(rec.DurationMS)))
-	o.Text("request_uri", rec.Name)
-	o.Value("profiling_data", rec.Payload)
-	batch, err := bitville.Wire{Source: record.PHP}.Decode(o.JSON(), bitville.JSON, captured, nil)
-	require.NoError(t, err)
-	require.Empty(t, batch.Rejected, "%s", o.JSON())
-	require.Equal(t, rec, batch.Records[0])
-}
-
-func seconds(micros int64) string { return fmt.Sprintf("%d.%06d", micros/1e6, micros%1e6) }
-
-func number(x *float64) string {
-	if x == nil {
-		return "null"
-	}
-	return strconv.FormatFloat(*x, 'g', -1, 64)
 }

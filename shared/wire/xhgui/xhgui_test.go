@@ -116,9 +116,9 @@ func TestFile(t *testing.T) {
 	batch := decode(t, Wire{}, lines[0]+"\nPHP Warning\n{}\n"+lines[1]+"\n[1]", ndjson)
 	require.Equal(t, want, batch.Records, "a good record beside a bad one is kept")
 	require.Equal(t, []record.Rejection{
-		{Index: 1, Source: "php_agent", Details: []record.Detail{{Message: "is not JSON at or behind byte 0, counted from 0"}}},
-		{Index: 2, Source: "php_agent", Details: []record.Detail{{Path: "profile", Message: "must be an object of edges"}}},
-		{Index: 4, Source: "php_agent", Details: []record.Detail{{Message: "must be an object with profile and meta"}}},
+		{Index: 1, Details: []record.Detail{{Message: "is not JSON at or behind byte 0, counted from 0"}}},
+		{Index: 2, Details: []record.Detail{{Path: "profile", Message: "must be an object of edges"}}},
+		{Index: 4, Details: []record.Detail{{Message: "must be an object with profile and meta"}}},
 	}, batch.Rejected)
 
 	_, err := Wire{}.Decode([]byte(strings.Repeat("1\n", record.MaxRecords)), ndjson, captured, nil)
@@ -212,7 +212,7 @@ func TestRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			batch := decode(t, Wire{}, c.body, "application/json")
 			require.Empty(t, batch.Records)
-			require.Equal(t, []record.Rejection{{Source: "php_agent", Details: []record.Detail{{Path: c.path, Message: c.message}}}}, batch.Rejected)
+			require.Equal(t, []record.Rejection{{Details: []record.Detail{{Path: c.path, Message: c.message}}}}, batch.Rejected)
 		})
 	}
 	for body, message := range map[string]string{

@@ -115,3 +115,15 @@ func Seconds(v jsonvalue.Value) (micros int64, ok bool) {
 func Trimmed(raw []byte) []byte {
 	return bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("\ufeff")))
 }
+
+// Summary is what an answer in one sentence says of a record that is wrong.
+func Summary(details []record.Detail) string {
+	text := details[0].Message
+	if path := details[0].Path; path != "" {
+		text = path + " " + text
+	}
+	if more := len(details) - 1; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return text
+}
