@@ -24,6 +24,7 @@ import (
 	settings "github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/contracttest"
 	"github.com/bitville/listener/shared/host"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/lambdahost"
 	"github.com/bitville/listener/shared/lambdahost/functiontest"
 	"github.com/bitville/listener/shared/store"
@@ -54,6 +55,9 @@ func TestContract(t *testing.T) {
 		urls := map[string]*functiontest.Runtime{}
 		target := target(t, front(func(f functions.Function) http.Handler {
 			cfg := config(f.Name, server.URL)
+			if f.Needs.Keys {
+				cfg.Env = append(cfg.Env, contracttest.LimitedKeys)
+			}
 			cfg.MaxEvent = 16 << 20 // so that the function itself refuses what is too large
 			urls[f.Name] = functiontest.Start(t, cfg)
 			return urls[f.Name]
@@ -77,7 +81,7 @@ func wrapped(t testing.TB, db store.Writer, failures int) http.Handler {
 func depsOf(t testing.TB, db store.Writer, failures int, log *slog.Logger) host.Deps {
 	t.Helper()
 	cfg, _, err := settings.LoadFunction([]string{
-		keyVar, "BITVILLE_DB_URL=http://127.0.0.1:1", "BITVILLE_AUTH_FAILURES_PER_MINUTE=" + strconv.Itoa(failures),
+		keyVar, contracttest.LimitedKeys, "BITVILLE_DB_URL=http://127.0.0.1:1", "BITVILLE_AUTH_FAILURES_PER_MINUTE=" + strconv.Itoa(failures),
 	}, true)
 	require.NoError(t, err)
 	return host.New(cfg, db, log, time.Now, version, host.Unobserved)
@@ -125,7 +129,11 @@ func front(url func(functions.Function) http.Handler) http.Handler {
 	next := make(chan int, 1)
 	next <- 0
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h, ok := byPath[r.URL.EscapedPath()]; ok {
+		path := r.URL.EscapedPath()
+		if parts := strings.SplitN(path, "/", 4); len(parts) == 4 && parts[1] == "k" {
+			path = intake.KeyInPath("/" + parts[3])
+		}
+		if h, ok := byPath[path]; ok {
 			h.ServeHTTP(w, r)
 			return
 		}
@@ -172,7 +180,7 @@ func target(t *testing.T, h http.Handler) contracttest.Target {
 func serve(t *testing.T, h http.Handler) contracttest.Target {
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	return contracttest.Target{URL: srv.URL, Client: srv.Client(), Key: key, Project: project}
+	return contracttest.Target{URL: srv.URL, Client: srv.Client(), Key: key, Project: project, Limited: contracttest.LimitedKey}
 }
 
 // requireRows counts what is stored against what the answers said.

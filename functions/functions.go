@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/bitville/listener/functions/health"
+	"github.com/bitville/listener/functions/importbuggregator"
+	"github.com/bitville/listener/functions/importxhgui"
 	"github.com/bitville/listener/functions/ingestphp"
 	"github.com/bitville/listener/functions/ingestpostgres"
 	"github.com/bitville/listener/functions/traces"
@@ -42,6 +44,10 @@ var All = []Function{
 		New: func(d host.Deps) web.Routes { return ingestphp.New(d.Intake) }},
 	{Name: "ingestpostgres", Patterns: []string{"POST " + ingestpostgres.Path}, Needs: ingest, Agent: "postgres", Source: record.Postgres,
 		New: func(d host.Deps) web.Routes { return ingestpostgres.New(d.Intake) }},
+	{Name: "importxhgui", Patterns: importxhgui.Patterns, Needs: ingest, Optional: true,
+		New: func(d host.Deps) web.Routes { return importxhgui.New(d.Intake) }},
+	{Name: "importbuggregator", Patterns: importbuggregator.Patterns, Needs: ingest, Optional: true,
+		New: func(d host.Deps) web.Routes { return importbuggregator.New(d.Intake) }},
 	{Name: "health", Patterns: health.Patterns,
 		New: func(d host.Deps) web.Routes {
 			return health.New(health.Config{Store: d.Store, Now: d.Now, Version: d.Version})

@@ -49,7 +49,7 @@ var readerEnv = []string{"BITVILLE_READ_KEY_MY_SHOP=" + contractReader.Key, "BIT
 func TestContract(t *testing.T) {
 	t.Run("in process", func(t *testing.T) {
 		db, path := sqlitetest.New(t)
-		cfg, _, err := config.Load([]string{"BITVILLE_API_KEY_MY_SHOP=" + contractKey, "BITVILLE_DB_PATH=" + path})
+		cfg, _, err := config.Load([]string{"BITVILLE_API_KEY_MY_SHOP=" + contractKey, contracttest.LimitedKeys, "BITVILLE_DB_PATH=" + path})
 		require.NoError(t, err)
 		target := serveContract(t, newHandler(host.New(cfg, db, slog.New(slog.DiscardHandler), now, "", host.Unobserved)))
 		requireRows(t, path, contracttest.Run(t, target))
@@ -71,20 +71,20 @@ func TestContract(t *testing.T) {
 		require.Positive(t, contracttest.RunReading(t, overHTTP(t, l, 2), contractReader))
 	})
 	t.Run("HTTP/2", func(t *testing.T) {
-		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey)
+		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey, contracttest.LimitedKeys)
 		requireRows(t, l.DBPath, contracttest.Run(t, overHTTP(t, l, 2)))
 	})
 	t.Run("throttled", func(t *testing.T) {
-		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey, "BITVILLE_AUTH_FAILURES_PER_MINUTE=5")
+		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey, contracttest.LimitedKeys, "BITVILLE_AUTH_FAILURES_PER_MINUTE=5")
 		contracttest.RunThrottled(t, overHTTP(t, l, 1), 5)
 	})
 	t.Run("HTTP/1.1", func(t *testing.T) {
-		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey)
+		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey, contracttest.LimitedKeys)
 		requireRows(t, l.DBPath, contracttest.Run(t, overHTTP(t, l, 1)))
 	})
 	t.Run("on a libSQL server", func(t *testing.T) {
 		server := libsqltest.Start(t)
-		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey, "BITVILLE_DB_PATH=", "BITVILLE_DB_URL="+server.URL, "BITVILLE_READ_KEYS={\"*\":\""+contractReader.Key+"\"}")
+		l := startListener(t, "BITVILLE_API_KEY_MY_SHOP="+contractKey, contracttest.LimitedKeys, "BITVILLE_DB_PATH=", "BITVILLE_DB_URL="+server.URL, "BITVILLE_READ_KEYS={\"*\":\""+contractReader.Key+"\"}")
 		accepted := contracttest.Run(t, overHTTP(t, l, 1))
 		contracttest.RunUnread(t, overHTTP(t, l, 1))
 		require.Equal(t, [][]string{{contractProject, strconv.Itoa(accepted)}},
@@ -98,6 +98,7 @@ func TestContract(t *testing.T) {
 			contracttest.Run(t, contracttest.Target{
 				URL: strings.TrimSuffix(*deployedURL, "/"), Client: &http.Client{Timeout: time.Minute, Transport: byPath{}},
 				Key: *deployedKey, Project: *deployedProject, Document: contracttest.Load(t),
+				WithoutImports: *deployedPostgresURL != "", // functions, which are deployed when they are named
 			})
 		})
 	}
@@ -147,7 +148,7 @@ func serveContract(t *testing.T, h http.Handler) contracttest.Target {
 	t.Cleanup(srv.Close)
 	return contracttest.Target{
 		URL: srv.URL, Client: srv.Client(),
-		Key: contractKey, Project: contractProject, Document: contracttest.Load(t),
+		Key: contractKey, Project: contractProject, Limited: contracttest.LimitedKey, Document: contracttest.Load(t),
 	}
 }
 
@@ -167,7 +168,7 @@ func overHTTP(t *testing.T, l *listener, version int) contracttest.Target {
 	require.Equal(t, version, res.ProtoMajor)
 	return contracttest.Target{
 		URL: l.URL, Client: client,
-		Key: contractKey, Project: contractProject, Document: contracttest.Load(t),
+		Key: contractKey, Project: contractProject, Limited: contracttest.LimitedKey, Document: contracttest.Load(t),
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 // placeholders:
 //
 //	{key} {project}       the target's
+//	{basic} {limited}     the key as Basic's password, and the key for other routes
 //	{project:upper}       the project as another spelling of its name: also :dashes, :dots
 //	{project:look-alike}  another project, whose name is this one's for who folds more than ASCII
 //	{now} {now-3600}      Unix seconds at the start of the run, and 3,600 seconds before
@@ -126,7 +127,7 @@ func (r *run) request(t *testing.T, c Case) (req *http.Request, text []byte) {
 	return req, text
 }
 
-var placeholder = regexp.MustCompile(`\{(key|project|now|uuid|session)(?::([a-z-]+)|([-+][0-9]+))?\}`)
+var placeholder = regexp.MustCompile(`\{(key|basic|limited|project|now|uuid|session)(?::([a-z-]+)|([-+][0-9]+))?\}`)
 
 func (r *run) expand(text string) string {
 	var b strings.Builder
@@ -161,6 +162,10 @@ func (r *run) value(name, variant, offset string) string {
 		return r.Key
 	case "session":
 		return r.session
+	case "basic":
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte("anybody:"+r.Key))
+	case "limited":
+		return r.Limited
 	case "project":
 		return spelled(r.Project, variant)
 	case "now":

@@ -23,7 +23,16 @@ type Target struct {
 	Key      string    // a live key of Project
 	Project  string    // as the key spells it; the spellings of a name with "_" in it are tested, too
 	Document *Document // what the answers are held against; it notes which it saw
+
+	Limited        string // a live key that is for other routes than all of the table; "" where there is none
+	WithoutImports bool   // the functions for other agents' formats are not deployed
 }
+
+// LimitedKey is one that a test's listener has beside its own, for Target.Limited, when it is given LimitedKeys.
+const (
+	LimitedKey  = "limited-key-0123456789"
+	LimitedKeys = `BITVILLE_API_KEYS={"limited":[{"key":"` + LimitedKey + `","routes":["/nowhere"]}]}`
+)
 
 // A group is a part of the table.
 type group struct {
@@ -33,7 +42,8 @@ type group struct {
 
 // Run sends every request of the table and returns how many records the listener says that it stored.
 func Run(t *testing.T, target Target) (accepted int) {
-	return newRun(target).groups(t,
+	r := newRun(target)
+	accepted = r.groups(t,
 		group{"routes and methods", routes()},
 		group{"authentication", authentication()},
 		group{"request ids", requestIDs()},
@@ -57,6 +67,13 @@ func Run(t *testing.T, target Target) (accepted int) {
 		group{"real payloads", payloads(t)},
 		group{"the document's examples", examples(t, target.Document)},
 	)
+	if !target.WithoutImports {
+		accepted = r.groups(t, group{"php-profiler", xhgui()}, group{"Buggregator's client", buggregator()})
+	}
+	if target.Limited != "" {
+		accepted = r.groups(t, group{"a key for other routes", limitedKey()})
+	}
+	return accepted
 }
 
 // run is one run of the table.

@@ -60,7 +60,7 @@ func TestOpenAPIReferences(t *testing.T) {
 		_, found := d.referred(ref)
 		require.True(t, found, "%s refers to %s", n.pointer, ref)
 	})
-	for _, kind := range []string{"parameters", "headers", "responses", "schemas"} {
+	for _, kind := range []string{"parameters", "headers", "requestBodies", "responses", "schemas"} {
 		for _, name := range d.must(t, "components", kind).names() {
 			require.True(t, used["#/components/"+kind+"/"+name], "nobody uses %s %s", kind, name)
 		}

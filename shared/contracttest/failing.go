@@ -57,6 +57,10 @@ func unavailable(why, after, readiness, readyAfter string) []Case {
 		{Name: "a record", Body: php(), Status: 503, Answer: answer, Returns: later},
 		{Name: "a statement", Route: postgresRoute, Body: postgres(), Status: 503, Answer: answer, Returns: later},
 		{Name: "a good record and a bad one", Body: array(php(), "{}"), Status: 503, Answer: answer, Returns: later},
+		{Name: "php-profiler's profile", Route: xhguiRoute, Body: xhguiProfile(), Status: 503, Answer: xhguiFailure("Not stored: " + why + "; send the same body again later"), Returns: later},
+		{Name: "the same, its key in the path", Route: xhguiKeyRoute, Header: noKey, Body: xhguiProfile(), Status: 503, Returns: later},
+		{Name: "Buggregator's profile", Route: buggregatorRoute, Body: buggregatorProfile(), Status: 202, Answer: `{"status":false}`},
+		{Name: "the same, its key in the path", Route: buggregatorKeyRoute, Header: noKey, Body: buggregatorProfile(), Status: 202, Answer: `{"status":false}`},
 		{
 			Name: "ready", Route: "GET /ready", Header: noKey, Status: 503, Returns: ready,
 			Answer: `{"error":"Not ready","ready":false,"uptime":"{any}","version":"{any}","database":` + quote(readiness) + `}`,
@@ -71,6 +75,10 @@ func broken() []Case {
 	return []Case{
 		{Name: "a record", Body: php(), Status: 500, Answer: answer},
 		{Name: "a statement", Route: postgresRoute, Body: postgres(), Status: 500, Answer: answer},
+		{Name: "php-profiler's profile", Route: xhguiRoute, Body: xhguiProfile(), Status: 500, Answer: answer},
+		{Name: "the same, its key in the path", Route: xhguiKeyRoute, Header: noKey, Body: xhguiProfile(), Status: 500, Answer: answer},
+		{Name: "Buggregator's profile", Route: buggregatorRoute, Body: buggregatorProfile(), Status: 500, Answer: answer},
+		{Name: "the same, its key in the path", Route: buggregatorKeyRoute, Header: noKey, Body: buggregatorProfile(), Status: 500, Answer: answer},
 		{Name: "ready", Route: "GET /ready", Header: noKey, Status: 500, Answer: answer},
 		{Name: "ready, HEAD", Route: "HEAD /ready", Header: noKey, Status: 500},
 	}
@@ -99,6 +107,10 @@ func RunThrottled(t *testing.T, target Target, failures int) {
 		{Name: "a wrong key", Header: unknown, Body: php(), Status: 429, Answer: throttled},
 		{Name: "no key", Header: noKey, Route: postgresRoute, Body: "not read", Status: 429, Answer: throttled},
 		{Name: "a forwarded address that nobody vouches for", Header: map[string]string{"Authorization": "Bearer x", "X-Forwarded-For": "192.0.2.1"}, Body: php(), Status: 429},
+		{Name: "a wrong token", Route: "POST /run/import?token=wrong", Header: noKey, Body: "not read", Status: 429, Answer: xhguiFailure("Too many requests without a valid API key from this address; set the right key, and wait")},
+		{Name: "a wrong key in the path", Route: "POST /k/wrong/run/import", Header: noKey, Body: "not read", Status: 429},
+		{Name: "a wrong key of a client that would throw it", Route: buggregatorRoute, Header: unknown, Body: "not read", Status: 401, Answer: throttled},
+		{Name: "a good key in the path", Route: xhguiKeyRoute, Header: noKey, Body: xhguiProfile(), Status: 200},
 		{Name: "the right key", Body: php(), Status: 200},
 		{Name: "a key of another project", Body: php("project", `"another"`), Status: 403},
 		{Name: "health", Route: "GET /health", Header: noKey, Status: 200},

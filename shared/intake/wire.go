@@ -14,7 +14,7 @@ import (
 // A wire's errors, and those that it is given, are answered by package web: a *web.Error as it stands, which is the
 // listener's own JSON, any other as a 500.
 type Wire interface {
-	// Name is what a rejected record is counted under that has no source.
+	// Name is the source that a record is counted under which is rejected or dropped and has none of its own.
 	Name() string
 
 	// Limits returns the most bytes of one body, as it is sent and decompressed. sent is 0 when the settings decide.

@@ -17,7 +17,7 @@ func CorrelationID(text string) (id string, ok bool) {
 }
 
 // DerivedID returns the correlation id of a record that has none: a UUID of version 8 (RFC 9562, section 5.8) that is the same
-// whenever the project sends the same bytes again. A record under one says so in the attribute Derived.
+// whenever the project sends the same bytes again. A record under one has the attribute Derived, with the value "derived".
 func DerivedID(project string, raw []byte) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d:%s", len(project), project)
@@ -27,8 +27,11 @@ func DerivedID(project string, raw []byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
-// Derived is the attribute, name and value, of records under a DerivedID: no other half comes under it.
-var Derived = [2]string{"correlation", "derived"}
+// Derived is the attribute of records under a DerivedID: no other half comes under it.
+const Derived = "correlation"
+
+// IsID tells whether a text is a correlation id in its stored form, and not one that stands for none.
+func IsID(text string) bool { return problemOfID(text) == "" }
 
 func canonicalID(text string) (out [36]byte, ok bool) {
 	dashed := len(text) == 36

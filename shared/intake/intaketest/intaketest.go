@@ -3,10 +3,13 @@ package intaketest
 
 import (
 	"bytes"
+	"compress/gzip"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,38 +18,78 @@ import (
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/store"
+	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 	"github.com/bitville/listener/shared/store/sqlite"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 	"github.com/bitville/listener/shared/web"
 )
 
-const key = "shop-key-0123456789" // of the project shop, as the payloads have it
+// Key is one of the project shop, as the payloads have it.
+const Key = "shop-key-0123456789"
 
-// New makes a function's handler over a database of its own, at the time when the payloads were recorded: so
-// that they can be sent as they are.
+// Now is a time when the payloads, and the bodies of other agents, had been recorded: so that they can be sent as they are.
+var Now = time.Unix(1795828600, 0)
+
+// New makes a function's handler over a database of its own, at the time Now.
 func New(t *testing.T, function func(intake.Config) web.Routes) (h http.Handler, db *sqlite.DB, path string) {
 	t.Helper()
 	db, path = sqlitetest.New(t)
-	log := slog.New(slog.DiscardHandler)
-	routes := function(intake.Config{
-		Keys:      auth.NewKeys([]auth.Key{{Project: "shop", Secret: key}}),
+	return Over(db, function, nil), db, path
+}
+
+// Over makes a function's handler over a store, at the time Now, with a change of what it is given where change is not nil.
+func Over(db intake.Store, function func(intake.Config) web.Routes, change func(*intake.Config)) http.Handler {
+	cfg := intake.Config{
+		Keys:      auth.NewKeys([]auth.Key{{Project: "shop", Secret: Key}}),
 		Store:     db,
-		Log:       log,
-		Now:       func() time.Time { return time.Unix(1795381200, 0) },
+		Log:       slog.New(slog.DiscardHandler),
+		Now:       func() time.Time { return Now },
 		Retention: 7 * 24 * time.Hour,
 		Bodies:    intake.NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(100, time.Now),
 		Count:     func(store.Count) {},
-	})
-	return web.New(web.Config{Log: log, Observe: func(web.Observation) {}}, routes), db, path
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	return web.New(web.Config{Log: cfg.Log, Observe: func(web.Observation) {}}, function(cfg))
 }
 
-// Post sends a body. Headers are pairs of name and value.
+// OnBoth runs a test on a database of each kind. The one on a server is skipped where there is none.
+func OnBoth(t *testing.T, test func(*testing.T, store.Store)) {
+	t.Run("sqlite", func(t *testing.T) {
+		db, _ := sqlitetest.New(t)
+		test(t, db)
+	})
+	t.Run("libsql", func(t *testing.T) {
+		db, _ := libsqltest.New(t)
+		test(t, db)
+	})
+}
+
+// Captured reads a file of testdata/dialects, for a test in a function's folder; what ends in .gz is opened.
+func Captured(t testing.TB, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile("../../testdata/dialects/" + file)
+	require.NoError(t, err)
+	if strings.HasSuffix(file, ".gz") {
+		r, err := gzip.NewReader(bytes.NewReader(data))
+		require.NoError(t, err)
+		data, err = io.ReadAll(r)
+		require.NoError(t, err)
+	}
+	return data
+}
+
+// Post sends a body, with Key as its bearer unless an Authorization is among the headers, which are pairs of name and value; an
+// empty value leaves a header out.
 func Post(h http.Handler, path string, body []byte, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
-	r.Header.Set("Authorization", "Bearer "+key)
+	r.Header.Set("Authorization", "Bearer "+Key)
 	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+		if r.Header.Set(headers[i], headers[i+1]); headers[i+1] == "" {
+			r.Header.Del(headers[i])
+		}
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
