@@ -26,7 +26,6 @@ import (
 var recordsFile = regexp.MustCompile(`^[^.].*\.(php|postgres)\.ndjson(\.gz)?$`)
 
 const (
-	takeBytes = 8 << 20     // bytes of records that are read before they are put
 	takeFiles = 500         // files of one sync at most
 	patience  = time.Minute // with a file that ends within a record: its writer may not know of the dot
 )
@@ -85,7 +84,7 @@ func (s *Shipper) Take(dir string) (records int, left int64, err error) {
 			err = readErr // the other files can be read
 			continue
 		}
-		if t.add(more); t.bytes >= takeBytes || len(t.paths) >= takeFiles {
+		if t.add(more); int64(t.bytes) >= s.wire() || len(t.paths) >= takeFiles {
 			if err := put(); err != nil {
 				return records, left, err
 			}
