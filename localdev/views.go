@@ -124,7 +124,7 @@ func (s *span) UnmarshalText(text []byte) error {
 // list is a command that lists something of one project.
 type list struct {
 	Project string `arg:"" optional:"" help:"The project; may be left out when there is only one."`
-	Limit   int    `short:"n" default:"20" help:"How many at most, up to 500."`
+	Limit   int    `short:"n" aliases:"n" default:"20" help:"How many at most, up to 500."`
 	source
 }
 

@@ -109,7 +109,7 @@ func TestViewsOfTheBatch(t *testing.T) {
 		require.Equal(t, [][]string{{"41%", "2", "/"}, {"97%", "10", "/product/42?ref=&utm_source="}, {"93%", "10", "/product/7"},
 			{"96%", "7", "/category/3?page=&size="}, {"85%", "5", "/category/11?page=&size="}, {"–", "0", "/admin/nope"}}, found(list, `ms +(\S+) +(\d+)  (/.*)\n`), "%s", list)
 		require.Equal(t, []string{"/product/42?ref=&utm_source=", "/product/7"}, slices.Concat(found(run("slowest", "shop", "--route", "/product/*"), `  (/.*)\n`)...))
-		require.Equal(t, [][]string{{"/product/42?ref=&utm_source="}}, found(run("slowest", "-route", "e5800c178338e86c", "-n", "1", "--since", "7d"), `  (/.*)\n`), "by its key")
+		require.Equal(t, [][]string{{"/product/42?ref=&utm_source="}}, found(run("slowest", "-route", "e5800c178338e86c", "-n=1", "--since", "7d"), `  (/.*)\n`), "by its key")
 		require.Equal(t, [][]string{{"2", "/product/*"}, {"1", "/"}, {"2", "/category/*"}, {"1", "/admin/nope"}}, found(run("routes"), `ms +(\d+) .*ms  (/.*)\n`))
 		require.Regexp(t, `2% +0\.23 ms +14 .*\n +SELECT p\.id, .*WHERE p\.id = \?\n`, run("statements", "SHOP", "--since", "30m"))
 		why := run("why", strings.ReplaceAll(productID, "-", ""))

@@ -9,13 +9,14 @@ import (
 	"github.com/bitville/listener/shared/view"
 )
 
-// Why writes what made a request slow: where its time went and the findings.
+// Why writes what made a request slow: where its time went, the findings, and what to know of them.
 func (w *Writer) Why(l *view.Look) {
 	w.heading(l)
 	w.line("")
 	w.wrapped("", "", bold, l.Verdict)
 	w.bar(l)
 	w.findings(l)
+	w.notes(l)
 }
 
 // Look writes a whole request.
@@ -146,10 +147,10 @@ func (w *Writer) profile(p *look.Profile) {
 		if f.Calls > 0 {
 			calls = fmt.Sprint(f.Calls)
 		}
-		w.line("%s %s %s  %s", w.paint(php, ms(&f.SelfMS)), ms(&f.TotalMS), pad(calls, 7), clip(f.Name, width-29))
+		w.line("%s %s %s  %s", w.paint(php, ms(&f.SelfMS)), ms(&f.TotalMS), pad(calls, 7), ends(f.Name, width-29))
 	}
 	if left := len(p.Functions) - topFunctions + p.LeftOut; left > 0 {
-		w.hint("%d more functions: --json has them.", left)
+		w.hint("%d more functions.", left)
 	}
 }
 
@@ -164,6 +165,9 @@ func (w *Writer) sent(l *view.Look) {
 		}
 		w.line("  %s%s %s", name, strings.Repeat(" ", 16-columns(name)), clip(value, width-19))
 	}
+}
+
+func (w *Writer) notes(l *view.Look) {
 	if len(l.Notes)+len(l.Other) > 0 {
 		w.section("To know")
 	}

@@ -102,6 +102,7 @@ func (w *Writer) Requests(page *view.Requests) {
 	w.title("Slowest requests of %s%s, %s", page.Project, on, span(page.Span))
 	if len(page.Requests) == 0 {
 		w.line(nothing)
+		w.late(page.Late)
 		return
 	}
 	w.hint("%9s %9s %9s %5s %6s  %s", "total", "Postgres", "gap", "of db", "stmts", "request")

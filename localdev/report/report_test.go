@@ -136,6 +136,28 @@ func columns(text string) (n int) {
 	return n
 }
 
+// Figures that are late say so.
+func TestLate(t *testing.T) {
+	until := look.Timestamp{Time: time.Date(2026, 11, 28, 8, 12, 33, 0, time.UTC)}
+	for want, late := range map[string]view.Late{
+		"": {},
+		"Late: the records have yet to be counted.\n":                       {Behind: true},
+		"Late: records that came after 08:12:33 UTC are not counted yet.\n": {Behind: true, CountedUntil: &until},
+	} {
+		for _, write := range []func(*report.Writer){
+			func(w *report.Writer) { w.Requests(&view.Requests{Late: late}) },
+			func(w *report.Writer) { w.Requests(&view.Requests{Late: late, Requests: make([]view.Request, 1)}) },
+			func(w *report.Writer) { w.Routes(&view.Routes{Late: late}) },
+			func(w *report.Writer) { w.Statements(&view.Statements{Late: late}) },
+		} {
+			var out bytes.Buffer
+			write(report.New(&out, false))
+			require.Contains(t, out.String(), want)
+			require.Equal(t, late.Behind, strings.Contains(out.String(), "Late"))
+		}
+	}
+}
+
 // The JSON is that of the pages, but no character of it is obeyed by a terminal.
 func TestJSON(t *testing.T) {
 	const nasty = "<a&b>\x1b[2J\n\u007f\u009b\u202e\u2028\U000e0041\U0001f6d2 é"

@@ -60,14 +60,22 @@ func (l *Look) expected(n int) bool {
 func (r *request) gone(now time.Time) bool {
 	var last time.Time
 	for _, h := range r.statements {
-		if h.CreatedAt.After(last) {
-			last = h.CreatedAt
+		if came := h.came(); came.After(last) {
+			last = came
 		}
 	}
-	if r.page != nil && r.page.CreatedAt.After(last) {
-		last = r.page.CreatedAt
+	if r.page != nil && r.page.came().After(last) {
+		last = r.page.came()
 	}
 	return now.Sub(last) >= patience
+}
+
+// came returns when a record was stored; in a list, which does not read that, when it began: an agent sends soon after.
+func (h *half) came() time.Time {
+	if h.CreatedAt.IsZero() {
+		return h.Timestamp
+	}
+	return h.CreatedAt
 }
 
 // derived tells whether the Postgres agent made the id itself, since no request had caused the statements.

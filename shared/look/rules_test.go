@@ -3,6 +3,7 @@ package look
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +141,13 @@ func TestPatience(t *testing.T) {
 			require.Contains(t, strings.Join(l.Notes, " "), "still be on")
 			require.Empty(t, Summarize(entries, early).Marks)
 			require.Contains(t, kinds(New(entries, early.Add(time.Second), Options{})), "missing_half")
+
+			listed := slices.Clone(entries) // a list does not read when a record came
+			for i := range listed {
+				listed[i].CreatedAt = time.Time{}
+			}
+			require.Empty(t, Summarize(listed, listed[0].Timestamp.Add(50*time.Second)).Marks)
+			require.Equal(t, []string{"missing_half"}, Summarize(listed, early.Add(time.Minute)).Marks)
 		})
 	}
 }
