@@ -72,7 +72,7 @@ func copyTree(t *testing.T, from, to string) {
 			return fs.SkipDir
 		case entry.IsDir():
 			return os.MkdirAll(filepath.Join(to, path), 0o700)
-		case !slices.Contains([]string{".go", ".mod", ".sum", ".sql", ""}, filepath.Ext(path)):
+		case !slices.Contains([]string{".go", ".mod", ".sum", ".sql", ".html", ".css", ".js", ".svg", ""}, filepath.Ext(path)):
 			return nil
 		}
 		content, err := fs.ReadFile(tree, path)

@@ -58,7 +58,7 @@ func TestDev(t *testing.T) {
 		answer, err := exec.Command("bash", "-c", curl).CombinedOutput()
 		require.NoError(t, err, "%s\n%s", curl, answer)
 		require.Equal(t, `{"accepted":1,"duplicates":0,"rejected":[]}`+"\n", string(answer))
-		db := regexp.MustCompile(`(?m)^Database: (.*)$`).FindStringSubmatch(out.String())[1]
+		db := regexp.MustCompile(`(?m)^The record as it is stored, in (.*):$`).FindStringSubmatch(out.String())[1]
 		require.Len(t, sqlitetest.Query(t, db, "SELECT id FROM profiling_data"), start+1)
 		show := regexp.MustCompile(`(?m)^  (BITVILLE_DB_PATH=\S+ \S+ show \S+)$`).FindStringSubmatch(out.String())[1]
 		shown, err := exec.Command("bash", "-c", show).CombinedOutput()
@@ -73,7 +73,7 @@ func TestDev(t *testing.T) {
 		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 		require.NoError(t, cmd.Wait())
 	}
-	for name, mode := range map[string]os.FileMode{"api-key": 0o600, "key.pem": 0o600, "bitville.db": 0o600} {
+	for name, mode := range map[string]os.FileMode{"api-key": 0o600, "read-key": 0o600, "key.pem": 0o600, "bitville.db": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, devDir, name))
 		require.NoError(t, err)
 		require.Equal(t, mode, info.Mode().Perm(), name)

@@ -23,8 +23,9 @@ func newMetrics(cfg config.Config) *metrics.Metrics {
 	c := metrics.Config{Version: versionText(), Retention: cfg.Retention, Now: now}
 	for _, f := range functions.All {
 		for _, pattern := range f.Patterns {
-			_, path, _ := strings.Cut(pattern, " ")
-			c.Paths = append(c.Paths, path)
+			if _, path, _ := strings.Cut(pattern, " "); !strings.HasSuffix(path, metrics.JSON) && !slices.Contains(c.Paths, path) {
+				c.Paths = append(c.Paths, path)
+			}
 		}
 		if f.Agent != "" {
 			c.Sources = append(c.Sources, f.Source)

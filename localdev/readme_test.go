@@ -97,7 +97,7 @@ func TestREADMEDatagram(t *testing.T) {
 // Each test that a page names exists, fuzz tests included.
 func TestREADMETests(t *testing.T) {
 	var tests strings.Builder
-	for _, pattern := range []string{"torture/*_test.go", "../functions/*_test.go", "../shared/*/*_test.go", "../shared/*/*/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "torture/*_test.go", "../functions/*_test.go", "../functions/*/*_test.go", "../shared/*/*_test.go", "../shared/*/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, file := range files {

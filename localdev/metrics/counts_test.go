@@ -35,6 +35,10 @@ func TestCounts(t *testing.T) {
 			`bitville_http_request_duration_seconds_sum{class="2xx",route="/ingest/php"}`:   0.25,
 			`bitville_http_request_duration_seconds_count{class="2xx",route="/ingest/php"}`: 1,
 		}},
+		{"a page", func(m *metrics.Metrics) {
+			m.Request(web.Observation{Path: "/traces/{project}", Status: 303})
+			m.Request(web.Observation{Path: "/traces/{project}.json", Status: 303})
+		}, map[string]float64{`bitville_http_requests_total{route="/traces/{project}",status="303"}`: 2}},
 		{"no route", func(m *metrics.Metrics) {
 			m.Request(web.Observation{Path: "", Status: 404, Duration: time.Second, Bytes: 1})
 			m.Request(web.Observation{Path: "/new", Status: 404, Duration: time.Second, Bytes: 1})

@@ -27,7 +27,7 @@ var now = time.UnixMilli(1_763_843_023_500)
 func config() metrics.Config {
 	return metrics.Config{
 		Version:     "v1.2.3",
-		Paths:       []string{"/ingest/php", "/ingest/postgres", "/health", "/ready"},
+		Paths:       []string{"/ingest/php", "/ingest/postgres", "/health", "/ready", "/traces/{project}"},
 		Sources:     []record.Source{{ID: "php_agent", NameField: "request_uri"}, {ID: "postgres_agent", NameField: "query"}},
 		Projects:    []string{"shop", "blog"},
 		DropReasons: []string{"kernel", "queue_full", "store", "bad_mac"},

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -13,9 +14,12 @@ import (
 
 const other = "other"
 
+// JSON is the ending of the paths that count as the page without it.
+const JSON = ".json"
+
 // statuses are those that requests are counted by; any other counts as "other".
 var statuses = []int{
-	http.StatusOK, http.StatusAccepted, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+	http.StatusOK, http.StatusAccepted, http.StatusSeeOther, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
 	http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 	http.StatusTooManyRequests, web.StatusClientGone, http.StatusInternalServerError, http.StatusServiceUnavailable,
 }
@@ -60,7 +64,7 @@ func statusLabel(status int) string {
 
 // Request counts an answered request.
 func (m *Metrics) Request(o web.Observation) {
-	path := o.Path
+	path := strings.TrimSuffix(o.Path, JSON)
 	if !slices.Contains(m.cfg.Paths, path) {
 		path = other
 	}

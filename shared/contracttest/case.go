@@ -64,6 +64,7 @@ func (r *run) do(t *testing.T, c Case) {
 	answer, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	require.Equal(t, c.Status, res.StatusCode, "%s", answer)
+	require.NotContains(t, string(answer), hush, "a literal or a secret is shown")
 
 	if c.Answer != "" {
 		requireJSON(t, r.expand(c.Answer), answer)
