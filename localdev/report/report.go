@@ -102,7 +102,7 @@ func (w *Writer) Requests(page *view.Requests) {
 	w.title("Slowest requests of %s%s, %s", page.Project, on, span(page.Span))
 	if len(page.Requests) == 0 {
 		w.line(nothing)
-		w.late(page.Late)
+		w.late(page.Behind)
 		return
 	}
 	w.hint("%9s %9s %9s %5s %6s  %s", "total", "Postgres", "gap", "of db", "stmts", "request")
@@ -119,9 +119,9 @@ func (w *Writer) Requests(page *view.Requests) {
 		w.line("%s  %s", w.paint(faint, fmt.Sprintf("%*s  %s", left-2, when, r.CorrelationID)), w.paint(alarm, marks(r.Marks, width-left-38)))
 	}
 	if !page.Exact {
-		w.hint("Over more than an hour: at least the five slowest of each route and hour.")
+		w.hint("Of each route and hour at least the five slowest, of a long span not all.")
 	}
-	w.late(page.Late)
+	w.late(page.Behind)
 	w.hint("gap: outside Postgres' executor, and its share of the time in the database. Next: listener why ID")
 }
 
@@ -140,8 +140,10 @@ func (w *Writer) Routes(page *view.Routes) {
 	w.rows(page.Routes, page.LeftOut, "route", func(figures painted, text string) {
 		w.line("%s  %s", figures, clip(text, width-66))
 	})
-	w.late(page.Late)
-	w.hint("Next: listener slowest --route ROUTE")
+	w.late(page.Behind)
+	if len(page.Routes) > 0 {
+		w.hint("Next: listener slowest --route ROUTE")
+	}
 }
 
 // Statements writes a list of statements, two lines each: many begin with the same words.
@@ -151,8 +153,10 @@ func (w *Writer) Statements(page *view.Statements) {
 		w.line("%s", figures)
 		w.line("       %s", ends(text, width-7))
 	})
-	w.late(page.Late)
-	w.hint("Times are those in Postgres' executor.")
+	w.late(page.Behind)
+	if len(page.Statements) > 0 {
+		w.hint("Times are those in Postgres' executor.")
+	}
 }
 
 // rows calls each with the figures of a row and what they are of.
@@ -173,12 +177,9 @@ func (w *Writer) rows(rows []view.Row, left int, what string, each func(figures 
 }
 
 // late tells how late figures are.
-func (w *Writer) late(l view.Late) {
-	switch {
-	case l.CountedUntil != nil:
-		w.line("%s", w.paint(alarm, "Late: records that came after "+l.CountedUntil.UTC().Format("15:04:05")+" UTC are not counted yet."))
-	case l.Behind:
-		w.line("%s", w.paint(alarm, "Late: the records have yet to be counted."))
+func (w *Writer) late(behind int64) {
+	if behind > 0 {
+		w.line("%s", w.paint(alarm, fmt.Sprintf("Late: about %d of the last records are not counted yet.", behind)))
 	}
 }
 

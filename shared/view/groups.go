@@ -20,7 +20,7 @@ const exemplars = 50
 type Routes struct {
 	Project string `json:"project"`
 	Span
-	Late
+	Behind  int64 `json:"behind,omitzero"` // about how many records are not counted yet
 	Routes  []Row `json:"routes"`
 	LeftOut int   `json:"left_out,omitzero"`
 }
@@ -29,7 +29,7 @@ type Routes struct {
 type Statements struct {
 	Project string `json:"project"`
 	Span
-	Late
+	Behind     int64 `json:"behind,omitzero"` // about how many records are not counted yet
 	Statements []Row `json:"statements"`
 	LeftOut    int   `json:"left_out,omitzero"`
 }
@@ -40,7 +40,7 @@ func (v *Views) Routes(ctx context.Context, project string, since time.Duration,
 	if err != nil {
 		return nil, err
 	}
-	page := &Routes{Project: project, Span: span, Late: late(groups.Behind, groups.Counted)}
+	page := &Routes{Project: project, Span: span, Behind: groups.Behind}
 	page.Routes, page.LeftOut = v.rows(PHP, groups.Groups, limit)
 	return page, nil
 }
@@ -51,7 +51,7 @@ func (v *Views) Statements(ctx context.Context, project string, since time.Durat
 	if err != nil {
 		return nil, err
 	}
-	page := &Statements{Project: project, Span: span, Late: late(groups.Behind, groups.Counted)}
+	page := &Statements{Project: project, Span: span, Behind: groups.Behind}
 	page.Statements, page.LeftOut = v.rows(Postgres, groups.Groups, limit)
 	return page, nil
 }
@@ -72,9 +72,9 @@ func (v *Views) groups(ctx context.Context, project, source string, since time.D
 type Route struct {
 	Project string `json:"project"`
 	Span
-	Key   string `json:"key"`
-	Route string `json:"route"`
-	Late
+	Key    string `json:"key"`
+	Route  string `json:"route"`
+	Behind int64  `json:"behind,omitzero"` // about how many records are not counted yet
 	Figures
 	Hours      []Hourly  `json:"hours"`
 	Slowest    []Request `json:"slowest_requests"`
@@ -99,7 +99,7 @@ func (v *Views) Route(ctx context.Context, project, key string, since time.Durat
 	if err != nil {
 		return nil, err
 	}
-	page := &Route{Project: project, Span: span, Key: key, Route: v.uri(hours.Text), Late: late(hours.Behind, hours.Counted)}
+	page := &Route{Project: project, Span: span, Key: key, Route: v.uri(hours.Text), Behind: hours.Behind}
 	page.Hours, page.Figures, _ = hourly(hours.Hours)
 	slowest, err := v.Store.Slowest(ctx, project, span.From.Time, span.To.Time, key, exemplars)
 	if err != nil {
@@ -177,9 +177,9 @@ func sortUses(uses map[string]*Use) []Use {
 type Statement struct {
 	Project string `json:"project"`
 	Span
-	Key  string `json:"key"`
-	Text string `json:"text"`
-	Late
+	Key    string `json:"key"`
+	Text   string `json:"text"`
+	Behind int64  `json:"behind,omitzero"` // about how many records are not counted yet
 	Figures
 	Hours   []Hourly `json:"hours"`
 	Slowest []Run    `json:"slowest"` // of each hour the five slowest at most
@@ -203,7 +203,7 @@ func (v *Views) Statement(ctx context.Context, project, key string, since time.D
 	if err != nil {
 		return nil, err
 	}
-	page := &Statement{Project: project, Span: span, Key: key, Text: v.sql(hours.Text), Late: late(hours.Behind, hours.Counted), Slowest: []Run{}, Routes: []Use{}}
+	page := &Statement{Project: project, Span: span, Key: key, Text: v.sql(hours.Text), Behind: hours.Behind, Slowest: []Run{}, Routes: []Use{}}
 	page.Hours, page.Figures, _ = hourly(hours.Hours)
 	var slowest []rollup.Exemplar
 	for i := range hours.Hours {

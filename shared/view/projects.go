@@ -80,8 +80,8 @@ type Overview struct {
 	Slowest       []Request `json:"slowest_requests"`
 	Exact         bool      `json:"exact"` // see Requests
 	Latest        []Request `json:"latest_requests"`
-	TopStatements []Row     `json:"top_statements"` // by time spent
-	Late
+	TopStatements []Row     `json:"top_statements"`  // by time spent
+	Behind        int64     `json:"behind,omitzero"` // about how many records are not counted yet
 }
 
 // Minute counts the records that began in it.
@@ -119,7 +119,7 @@ func (v *Views) Overview(ctx context.Context, project string) (*Overview, error)
 		return nil, fmt.Errorf("read the statements: %w", err)
 	}
 	page.TopStatements, _ = v.rows(Postgres, groups.Groups, shortList)
-	page.Late = late(groups.Behind, groups.Counted)
+	page.Behind = groups.Behind
 	return page, nil
 }
 

@@ -25,10 +25,10 @@ type Request struct {
 type Requests struct {
 	Project string `json:"project"`
 	Span
-	Route    string `json:"route,omitzero"` // when the list is of one
-	RouteKey string `json:"route_key,omitzero"`
-	Exact    bool   `json:"exact"` // false: at least the five slowest of each route and hour
-	Late
+	Route    string    `json:"route,omitzero"` // when the list is of one
+	RouteKey string    `json:"route_key,omitzero"`
+	Exact    bool      `json:"exact"`           // false: at least the five slowest of each route and hour
+	Behind   int64     `json:"behind,omitzero"` // about how many records are not counted yet
 	Requests []Request `json:"requests"`
 }
 
@@ -43,7 +43,7 @@ func (v *Views) Requests(ctx context.Context, project string, since time.Duratio
 	if err != nil {
 		return nil, err
 	}
-	page := &Requests{Project: project, Span: span, RouteKey: routeKey, Exact: found.Exact, Late: late(found.Behind, found.Counted), Requests: list}
+	page := &Requests{Project: project, Span: span, RouteKey: routeKey, Exact: found.Exact, Behind: found.Behind, Requests: list}
 	if routeKey != "" && len(list) > 0 {
 		page.Route = list[0].Route
 	}

@@ -54,9 +54,8 @@ type ProjectCount struct {
 // Slowest is a list of the slowest requests.
 type Slowest struct {
 	Requests []store.Entry
-	Exact    bool      // false: at least the five slowest of each route and hour
-	Behind   bool      // some records are not counted yet
-	Counted  time.Time // then: when the last of those was stored that are; zero when it is not known
+	Exact    bool  // false: at least the five slowest of each route and hour
+	Behind   int64 // about how many records are not counted yet
 }
 
 // Group is the figures of one route or statement in a span.
@@ -68,18 +67,16 @@ type Group struct {
 
 // Groups are the figures of a span.
 type Groups struct {
-	Groups  []Group
-	From    time.Time // where the figures begin: at most an hour before the span that was asked for
-	Behind  bool      // see Slowest
-	Counted time.Time
+	Groups []Group
+	From   time.Time // where the figures begin: at most an hour before the span that was asked for
+	Behind int64     // about how many records are not counted yet
 }
 
 // Hours are the figures of one route or statement, by the hour.
 type Hours struct {
-	Text    string // as it was sent
-	Hours   []Hour
-	Behind  bool // see Slowest
-	Counted time.Time
+	Text   string // as it was sent
+	Hours  []Hour
+	Behind int64
 }
 
 // Hour is one of Hours.

@@ -39,20 +39,6 @@ type Span struct {
 	To   look.Timestamp `json:"to"`
 }
 
-// Late says whether the figures of a list are.
-type Late struct {
-	Behind       bool            `json:"behind,omitzero"`        // some records are not counted yet
-	CountedUntil *look.Timestamp `json:"counted_until,omitzero"` // then: when the last of those was stored that are, as far as it is known
-}
-
-func late(behind bool, counted time.Time) Late {
-	if counted.IsZero() {
-		return Late{Behind: behind}
-	}
-	until := stamp(counted)
-	return Late{behind, &until}
-}
-
 // until returns the span that ends now.
 func (v *Views) until(since time.Duration) Span {
 	now := v.Now()

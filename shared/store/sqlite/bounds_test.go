@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -120,7 +119,7 @@ func TestReadBehind(t *testing.T) {
 	require.NoError(t, err)
 	defer reader.Close()
 	shop := rollup.Series{Project: "shop", Source: view.PHP}
-	count := func() (n int64, behind bool) {
+	count := func() (n, behind int64) {
 		groups, err := reader.Groups(t.Context(), shop, time.Now().Add(-24*time.Hour), time.Now())
 		require.NoError(t, err)
 		for _, g := range groups.Groups {
@@ -135,49 +134,16 @@ func TestReadBehind(t *testing.T) {
 		insert(t, db, storetest.Records(n, n+5000))
 	}
 	n, behind := count()
-	require.False(t, behind)
+	require.Zero(t, behind)
 	require.EqualValues(t, maxTail/2, n)
 	_, err = db.Insert(t.Context(), storetest.Records(maxTail, maxTail+1))
 	require.NoError(t, err)
 	n, behind = count()
-	require.True(t, behind)
+	require.EqualValues(t, maxTail+1, behind, "how far it is from the records")
 	require.Zero(t, n)
-	groups, err := reader.Groups(t.Context(), shop, time.Now().Add(-24*time.Hour), time.Now())
+	slowest, err := reader.Slowest(t.Context(), "shop", time.Now().Add(-24*time.Hour), time.Now(), "", 1)
 	require.NoError(t, err)
-	require.True(t, groups.Counted.IsZero(), "none is counted")
-}
-
-// A read that is late says of when its figures are.
-func TestReadLate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "bitville.db")
-	db := keeping(t, path)
-	_, err := db.Insert(t.Context(), storetest.Records(0, 3))
-	require.NoError(t, err)
-	flush(t, db)
-	for n := 3; n < maxTail+5000; n += 5000 {
-		_, err := db.Insert(t.Context(), storetest.Records(n, n+5000))
-		require.NoError(t, err)
-	}
-	reader, err := OpenReader(t.Context(), path)
-	require.NoError(t, err)
-	defer reader.Close()
-	var micros int64
-	require.NoError(t, reader.pool.QueryRowContext(t.Context(), "SELECT created_at FROM profiling_data WHERE id = 3").Scan(&micros))
-	shop := rollup.Series{Project: "shop", Source: view.PHP}
-	from, to := time.Now().Add(-24*time.Hour), time.Now()
-	groups, e1 := reader.Groups(t.Context(), shop, from, to)
-	hours, e2 := reader.Hours(t.Context(), shop, "none", from, to)
-	slowest, e3 := reader.Slowest(t.Context(), "shop", from, to, "", 1)
-	require.NoError(t, errors.Join(e1, e2, e3))
-	for _, late := range []view.Slowest{{Behind: groups.Behind, Counted: groups.Counted}, {Behind: hours.Behind, Counted: hours.Counted}, {Behind: slowest.Behind, Counted: slowest.Counted}} {
-		require.Equal(t, view.Slowest{Behind: true, Counted: time.UnixMicro(micros)}, late)
-	}
-	slowest, err = reader.Slowest(t.Context(), "shop", to.Add(-time.Minute), to, "", 1)
-	require.NoError(t, err)
-	require.False(t, slowest.Behind, "an exact list is never late")
-	groups, err = db.Groups(t.Context(), shop, from, to)
-	require.NoError(t, err)
-	require.False(t, groups.Behind, "who keeps the figures has all")
+	require.Equal(t, behind, slowest.Behind)
 }
 
 func TestReadOfAnOlderFile(t *testing.T) {

@@ -121,7 +121,7 @@ func (r *Reader) Groups(ctx context.Context, series rollup.Series, from, to time
 	if exact {
 		err = s.points(ctx, series, from, to, func(id int64, p *rollup.Point) { g.of(p.Key, p.Text).Cell.Add(id, p.Micros) })
 	} else {
-		found.From, found.Behind, found.Counted = time.Unix(start, 0), s.behind, s.counted
+		found.From, found.Behind = time.Unix(start, 0), s.behind
 		for i := range pending {
 			g.of(pending[i].Key, pending[i].Text).Cell.Merge(&pending[i].Cell)
 		}
@@ -194,7 +194,7 @@ func (r *Reader) Hours(ctx context.Context, series rollup.Series, key string, fr
 	if err := s.texts(ctx, series, one); err != nil {
 		return view.Hours{}, err
 	}
-	found := view.Hours{Text: one[0].Text, Behind: s.behind, Counted: s.counted}
+	found := view.Hours{Text: one[0].Text, Behind: s.behind}
 	for _, start := range slices.Sorted(maps.Keys(hours)) {
 		found.Hours = append(found.Hours, view.Hour{Start: time.Unix(start, 0), Cell: *hours[start]})
 	}

@@ -46,7 +46,7 @@ func (r *Reader) Slowest(ctx context.Context, project string, from, to time.Time
 	}
 	found := view.Slowest{Exact: exact}
 	if !exact {
-		found.Behind, found.Counted = s.behind, s.counted
+		found.Behind = s.behind
 	}
 	var ids []int64
 	var micros map[int64]int64

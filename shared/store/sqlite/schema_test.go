@@ -165,7 +165,7 @@ func requireSearches(t *testing.T, db *DB) {
 		searches  []string // all that it does, but for what it does with what it found
 	}{
 		{rollupCells, []string{"SEARCH r USING PRIMARY KEY (project=? AND source=? AND span=? AND start=? AND key=?)"}}, {putRollup, nil}, {rollupKeys, []string{cells + "=?)"}},
-		{tailOfRecords, []string{"SEARCH profiling_data USING INTEGER PRIMARY KEY (rowid>?)"}}, {lastRecord, []string{"SEARCH profiling_data"}}, {countedUntil, []string{"SEARCH profiling_data USING INTEGER PRIMARY KEY (rowid<?)"}},
+		{tailOfRecords, []string{"SEARCH profiling_data USING INTEGER PRIMARY KEY (rowid>?)"}}, {lastRecord, []string{"SEARCH profiling_data"}},
 		{purgeRollups, []string{cells + "=?)", cells + "<?)"}}, {purgeMinutes, []string{"SEARCH profiling_minute USING PRIMARY KEY (project=? AND source=? AND minute<?)", "SEARCH profiling_minute USING PRIMARY KEY (project=? AND source=?)"}},
 		{purgeNames, []string{"SEARCH profiling_name USING PRIMARY KEY (project=? AND source=?)"}},
 		{rollupSeries, []string{"SEARCH profiling_rollup USING PRIMARY KEY", "SEARCH profiling_rollup USING PRIMARY KEY (project>?)", "SEARCH r USING PRIMARY KEY (project=?)", "SEARCH r USING PRIMARY KEY (project=? AND source>?)"}},

@@ -72,8 +72,6 @@ var (
 	rollupMarks string
 	//go:embed statements/rollup_last.sql
 	lastRecord string
-	//go:embed statements/counted_until.sql
-	countedUntil string
 	//go:embed statements/rollup_tail.sql
 	tailOfRecords string
 	//go:embed statements/rollup_series.sql
