@@ -1,0 +1,139 @@
+package pgagent
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bitville/listener/localdev/agent/tail"
+	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/statement"
+)
+
+// kind is what an entry of the log says of a statement.
+type kind int
+
+const (
+	none    kind = iota
+	planned      // auto_explain's: it ran, and this is its plan
+	timed        // log_min_duration_statement's: it ran
+	failed       // an ERROR
+)
+
+// executed is one statement that the log tells of.
+type executed struct {
+	tail.Item
+	kind   kind
+	took   string // duration as it was logged, milliseconds; "" of what failed
+	micros int64  // the same in microseconds
+	text   string // the statement's, without the comment that had the id
+	cut    bool   // text is not whole
+	plan   plan
+	byPipe bool // the extended protocol ran it: its plan may be logged after its duration
+	nested bool
+
+	caller   *executed // of a nested statement, when the log told it; of a plan, the duration that was logged before it
+	id       string    // from the comment or application_name; "" for none
+	raw      string    // text, with its comments
+	serverMS string    // duration with planning and logging, where the log has both
+	server   time.Time
+	since    time.Time // when it was read
+}
+
+var (
+	planMessage  = regexp.MustCompile(`^duration: (\d+\.\d+) ms  plan:\n`)
+	timedMessage = regexp.MustCompile(`^duration: (\d+\.\d+) ms  (statement|execute [^\n]*?): `)
+)
+
+// read tells what an entry says of a statement; its kind is none when it says nothing.
+func read(item tail.Item) *executed {
+	x := &executed{Item: item}
+	if m := planMessage.FindStringSubmatch(item.Message); m != nil {
+		x.kind, x.took = planned, m[1]
+		x.plan = readPlan(item.Message[len(m[0]):])
+		if x.raw, x.cut = x.plan.query, x.plan.queryCut; strings.TrimSpace(x.raw) == "" {
+			x.raw, x.cut = "?", true // a format that is not read, or cut off before the statement
+		}
+		x.nested = item.Context != ""
+	} else if m := timedMessage.FindStringSubmatch(item.Message); m != nil {
+		x.kind, x.took = timed, m[1]
+		x.raw, x.byPipe = item.Message[len(m[0]):], m[2] != "statement"
+	} else if item.Severity == "ERROR" && item.Statement != "" {
+		x.kind, x.raw = failed, item.Statement
+	}
+	if strings.TrimSpace(x.raw) == "" {
+		x.kind = none
+		return x
+	}
+	x.micros = micros(x.took)
+	id, text, ok := statement.ID(x.raw)
+	if !ok {
+		id, _ = record.CorrelationID(item.Application)
+		if len(item.Application) != 36 {
+			id = ""
+		}
+	}
+	x.id, x.text = id, strings.TrimSpace(text)
+	if x.text == "" {
+		x.text = strings.TrimSpace(x.raw)
+	}
+	return x
+}
+
+// micros reads milliseconds with three places.
+func micros(ms string) int64 {
+	whole, part, _ := strings.Cut(ms, ".")
+	n, _ := strconv.ParseInt(whole+(part + "000")[:3], 10, 64)
+	return n
+}
+
+// begin is when it began: the stamp, which is its end cut to the millisecond, less what it took.
+func (x *executed) begin() time.Time {
+	if !x.server.IsZero() {
+		return x.server
+	}
+	return x.Time.Add(-time.Duration(x.micros) * time.Microsecond)
+}
+
+// calls tells whether a nested statement may have run in x. Both have the same query id, since PostgreSQL reports that
+// of the outermost statement, and run in one transaction. Where the log tells no transaction, times tell: what is nested
+// begins in its caller. Stamps are cut to the millisecond.
+func (x *executed) calls(nested *executed) bool {
+	if x.QueryID != nested.QueryID {
+		return false
+	}
+	if x.Transaction != "" && nested.Transaction != "" && x.QueryID != "" {
+		return x.Transaction == nested.Transaction
+	}
+	if x.Transaction != nested.Transaction {
+		return false
+	}
+	if x.kind == failed { // when it began is not known
+		return x.QueryID != ""
+	}
+	return !nested.begin().Add(time.Millisecond).Before(x.begin())
+}
+
+// sameRun tells whether a plan and a duration are of one execution.
+func (x *executed) sameRun(other *executed) bool {
+	if x.kind == other.kind || x.raw != other.raw || x.QueryID != other.QueryID || x.nested || other.nested {
+		return false
+	}
+	p, d := x, other
+	if p.kind == timed {
+		p, d = d, p
+	}
+	return p.kind == planned && d.kind == timed && p.micros <= d.micros
+}
+
+// joined returns the plan's statement with the duration of the server. The two were logged in this order.
+func joined(first, second *executed) *executed {
+	if first.kind == planned {
+		first.serverMS = second.took
+		return first
+	}
+	// The plan is logged when the portal is closed, which may be long after the statement's end.
+	second.serverMS, second.server, second.caller = first.took, first.begin(), first
+	return second
+}

@@ -1,0 +1,265 @@
+// Package tail follows PostgreSQL's log through rotation, truncation and restarts, and remembers how far it was read.
+//
+// What is lost is nothing that was still there: positions are stored by the caller's Save, after the entries are safe.
+// An agent that is killed between the two reads some entries again. An entry that the caller holds, because another one
+// tells what it is, is read again after a restart, and the entries around it are not.
+package tail
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/bitville/listener/localdev/agent/pglog"
+)
+
+// File is one file of the log.
+type File struct {
+	Name     string
+	ID       string // stays the same when the file is renamed, where that can be told
+	Size     int64  // bytes
+	Modified time.Time
+}
+
+// Files are where the log's files are.
+type Files interface {
+	// List returns the files of the log, and those with an id of wanted, whatever their names; oldest first.
+	List(ctx context.Context, wanted map[string]bool) ([]File, error)
+	// ReadAt fills p from the offset on. At the end of the file it returns fewer bytes, and no error.
+	ReadAt(ctx context.Context, f File, p []byte, offset int64) (int, error)
+}
+
+// Item is an entry of the log and its place.
+type Item struct {
+	pglog.Entry
+	Offset int64 // in its file, or in the stream
+	file   *position
+	end    int64
+}
+
+// Config is what a Follower needs.
+type Config struct {
+	Files     Files
+	Format    pglog.Format
+	Path      string // of the file with the positions
+	FromStart bool   // at the first start, read what is already there
+	Log       *slog.Logger
+	Now       func() time.Time
+}
+
+const (
+	step      = 1 << 20 // bytes that are read at one time
+	headBytes = 256     // of a file's beginning that tell it from another
+	settled   = time.Second
+	quiet     = 5 * time.Second
+)
+
+// Follower reads the files of a log. One goroutine uses it.
+type Follower struct {
+	cfg     Config
+	known   []*position
+	again   []*position // with entries that were held when the process before this one ended
+	started bool        // there was a first look, in this process or in one before
+	told    bool        // that entries cannot be read
+}
+
+// position is how far a file was read.
+type position struct {
+	Name   string     `json:"name"`
+	ID     string     `json:"id"`
+	Offset int64      `json:"offset"`
+	Head   string     `json:"head,omitempty"`       // hash of its first bytes
+	HeadOf int        `json:"head_bytes,omitempty"` // how many
+	Held   [][2]int64 `json:"held,omitempty"`       // entries before Offset that were not done
+
+	file    File
+	there   bool
+	isLast  bool // no file is newer
+	changed time.Time
+}
+
+// Follow returns a Follower that goes on where the one before it stored. The error names the file that is no such thing.
+func Follow(cfg Config) (*Follower, error) {
+	f := &Follower{cfg: cfg}
+	known, err := load(cfg.Path)
+	if err != nil {
+		return nil, err
+	}
+	if known != nil {
+		f.started, f.known = true, known
+	}
+	for _, p := range f.known {
+		if len(p.Held) > 0 {
+			f.again = append(f.again, p)
+		}
+	}
+	return f, nil
+}
+
+// Next returns the entries that come next, at most some megabytes of them; none when there is nothing new.
+func (f *Follower) Next(ctx context.Context) ([]Item, error) {
+	if err := f.look(ctx); err != nil {
+		return nil, err
+	}
+	if len(f.again) > 0 {
+		return f.readAgain(ctx)
+	}
+	for _, p := range f.known {
+		if !p.there || p.file.Size <= p.Offset {
+			continue
+		}
+		items, moved, err := f.read(ctx, p)
+		if err != nil || moved || !p.isLast { // the old file first, to its end
+			return items, err
+		}
+	}
+	return nil, nil
+}
+
+// look finds files that are new, were truncated, or were replaced.
+func (f *Follower) look(ctx context.Context) error {
+	wanted := make(map[string]bool)
+	for _, p := range f.known {
+		wanted[p.ID] = !f.isDone(p)
+	}
+	files, err := f.cfg.Files.List(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	now := f.cfg.Now()
+	var order []*position
+	for i, file := range files {
+		at := slices.IndexFunc(f.known, func(p *position) bool { return p.ID == file.ID })
+		if at < 0 {
+			p := &position{Name: file.Name, ID: file.ID}
+			if !f.started && !f.cfg.FromStart {
+				p.Offset = file.Size
+			}
+			f.known = append(f.known, p)
+			at = len(f.known) - 1
+		}
+		p := f.known[at]
+		if !p.there || p.file.Size != file.Size {
+			p.changed = now
+			if err := f.identify(ctx, p, file); err != nil {
+				return err
+			}
+		}
+		p.Name, p.file, p.there, p.isLast = file.Name, file, true, i == len(files)-1
+		order = append(order, p)
+	}
+	f.again = slices.DeleteFunc(f.again, func(p *position) bool {
+		gone := !slices.Contains(order, p)
+		if gone {
+			f.cfg.Log.Warn("entries that waited for their statement are lost: the log file is gone", "file", p.Name, "entries", len(p.Held))
+		}
+		return gone
+	})
+	f.known, f.started = order, true // what is not there any more is forgotten
+	return nil
+}
+
+// isDone tells whether nothing more is to come from a file: the log went on in another one.
+func (f *Follower) isDone(p *position) bool {
+	return p.there && !p.isLast && p.file.Size <= p.Offset && len(p.Held) == 0 && f.cfg.Now().Sub(p.changed) >= settled
+}
+
+// identify tells whether a file is the one that was read, and begins anew when it is not.
+func (f *Follower) identify(ctx context.Context, p *position, file File) error {
+	head := make([]byte, headBytes)
+	n, err := f.cfg.Files.ReadAt(ctx, file, head, 0)
+	if err != nil {
+		return fmt.Errorf("read the beginning of %s: %w", file.Name, err)
+	}
+	head = head[:n]
+	if p.Offset > file.Size || p.HeadOf > n || p.HeadOf > 0 && p.Head != hash(head[:p.HeadOf]) {
+		f.cfg.Log.Info("a log file was truncated or replaced, and is read from its beginning", "file", file.Name)
+		p.Offset, p.Held, p.HeadOf = 0, nil, 0
+		f.again = slices.DeleteFunc(f.again, func(q *position) bool { return q == p })
+	}
+	if p.HeadOf < headBytes {
+		p.HeadOf = n
+		p.Head = hash(head)
+	}
+	return nil
+}
+
+func hash(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}
+
+// read reads on in one file. moved tells whether there was anything whole.
+func (f *Follower) read(ctx context.Context, p *position) (items []Item, moved bool, err error) {
+	for size := step; ; size *= 2 {
+		b := make([]byte, min(int64(size), p.file.Size-p.Offset))
+		n, err := f.cfg.Files.ReadAt(ctx, p.file, b, p.Offset)
+		if err != nil {
+			return nil, false, fmt.Errorf("read %s: %w", p.Name, err)
+		}
+		b = b[:n]
+		atEnd := p.Offset+int64(n) >= p.file.Size
+		items, used := f.cut(p, b, atEnd && f.isFinal(p, b))
+		p.Offset += int64(used)
+		if used > 0 || atEnd || n == 0 {
+			return items, used > 0, nil
+		}
+	}
+}
+
+// isFinal tells whether nothing is written behind b any more: the log went on in another file, or b is whole lines and
+// nothing has come for so long that the entry must be whole, for one entry is written at once.
+func (f *Follower) isFinal(p *position, b []byte) bool {
+	since := f.cfg.Now().Sub(p.changed)
+	return !p.isLast && since >= settled || since >= quiet && len(b) > 0 && b[len(b)-1] == '\n'
+}
+
+// cut returns the entries that b, which stands at the file's Offset, begins with, and their length.
+func (f *Follower) cut(p *position, b []byte, final bool) (items []Item, used int) {
+	for used < len(b) {
+		n := f.cfg.Format.Next(b[used:], final)
+		if n == 0 {
+			break
+		}
+		from := p.Offset + int64(used)
+		entry, err := f.cfg.Format.Parse(b[used : used+n])
+		used += n
+		if err == nil {
+			items = append(items, Item{Entry: entry, Offset: from, file: p, end: from + int64(n)})
+		} else if !errors.Is(err, pglog.ErrNoEntry) && !f.told {
+			f.told = true
+			f.cfg.Log.Error("the log cannot be read", "file", p.Name, "error", err.Error())
+		}
+	}
+	return items, used
+}
+
+// readAgain returns the entries that were held.
+func (f *Follower) readAgain(ctx context.Context) (items []Item, err error) {
+	p := f.again[0]
+	for _, held := range p.Held {
+		b := make([]byte, held[1]-held[0])
+		n, err := f.cfg.Files.ReadAt(ctx, p.file, b, held[0])
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", p.Name, err)
+		}
+		if entry, err := f.cfg.Format.Parse(b[:n]); err == nil {
+			items = append(items, Item{Entry: entry, Offset: held[0], file: p, end: held[1]})
+		}
+	}
+	f.again = f.again[1:]
+	return items, nil
+}
+
+// Behind is how many bytes of the log are not read yet.
+func (f *Follower) Behind() (bytes int64) {
+	for _, p := range f.known {
+		bytes += max(0, p.file.Size-p.Offset)
+	}
+	return bytes
+}
