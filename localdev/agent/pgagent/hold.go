@@ -1,6 +1,7 @@
 package pgagent
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -98,7 +99,8 @@ func (h *holder) release(s *session, caller *executed) {
 
 // expire ends the waits that have lasted too long. At the end of the log all of them end.
 func (h *holder) expire(now time.Time, all bool) {
-	for name, s := range h.sessions {
+	for _, name := range slices.Sorted(maps.Keys(h.sessions)) {
+		s := h.sessions[name]
 		if s.last != nil {
 			wait := forDuration
 			if s.last.kind == timed {

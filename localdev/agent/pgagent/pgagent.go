@@ -18,7 +18,7 @@ import (
 
 // Source is a log. *tail.Follower and *tail.Stream are ones.
 type Source interface {
-	// Next returns what comes next, without waiting for long. The error is io.EOF after the last.
+	// Next returns what comes next, and none when nothing came for a while. The error is io.EOF after the last.
 	Next(ctx context.Context) ([]tail.Item, error)
 	// Save stores that all that Next returned is done, but for what is held.
 	Save(held []tail.Item) error
@@ -39,10 +39,8 @@ type Config struct {
 	Normalised func(ctx context.Context, queryID string) string
 }
 
-const (
-	pause     = 100 * time.Millisecond // between two looks at a log that does not grow
-	longPause = 2 * time.Second        // after a failure
-)
+// pause is between a failure and the next try.
+const pause = 2 * time.Second
 
 // Run reads the log until ctx or the log ends. Its error is nil then.
 func Run(ctx context.Context, cfg Config) error {
@@ -61,7 +59,7 @@ func Run(ctx context.Context, cfg Config) error {
 				cfg.Log.Error("the log cannot be read; it is tried again", "error", err.Error())
 			}
 			broken = true
-			sleep(ctx, longPause)
+			sleep(ctx, pause)
 			continue
 		case broken:
 			broken = false
@@ -80,9 +78,6 @@ func Run(ctx context.Context, cfg Config) error {
 		}
 		if ended {
 			return nil
-		}
-		if len(items) == 0 {
-			sleep(ctx, pause)
 		}
 	}
 }
@@ -111,7 +106,7 @@ func (cfg *Config) put(ctx context.Context, h *holder, moved bool) error {
 		if !failed {
 			cfg.Log.Error("records cannot be kept; the log is read on when they can", "error", err.Error())
 		}
-		sleep(ctx, longPause)
+		sleep(ctx, pause)
 		if ctx.Err() != nil {
 			return nil // they are read again
 		}

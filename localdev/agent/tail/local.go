@@ -1,7 +1,6 @@
 package tail
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"syscall"
 )
 
@@ -68,9 +65,6 @@ func (l *Local) List(_ context.Context, wanted map[string]bool) (files []File, e
 		}
 	}
 	l.seen = seen
-	slices.SortFunc(files, func(a, b File) int {
-		return cmp.Or(a.Modified.Compare(b.Modified), strings.Compare(a.Name, b.Name))
-	})
 	return files, nil
 }
 

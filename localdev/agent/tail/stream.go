@@ -50,9 +50,6 @@ func NewStream(ctx context.Context, r io.Reader, formatOf func([]byte) (pglog.Fo
 	return s
 }
 
-// wait is how long Next waits for more.
-const wait = 100 * time.Millisecond
-
 // Next returns the entries that came, none when nothing came for a while. The error is io.EOF after the last.
 func (s *Stream) Next(ctx context.Context) (items []Item, err error) {
 	final := false
@@ -67,7 +64,7 @@ func (s *Stream) Next(ctx context.Context) (items []Item, err error) {
 			return nil, fmt.Errorf("read standard input: %w", p.err)
 		}
 		s.held, s.last, final = append(s.held, p.bytes...), s.now(), p.err != nil
-	case <-time.After(wait):
+	case <-time.After(100 * time.Millisecond):
 		final = s.now().Sub(s.last) >= quiet && len(s.held) > 0 && s.held[len(s.held)-1] == '\n'
 	}
 	if s.format == nil {

@@ -6,6 +6,7 @@
 package tail
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bitville/listener/localdev/agent/pglog"
@@ -28,7 +30,7 @@ type File struct {
 
 // Files are where the log's files are.
 type Files interface {
-	// List returns the files of the log, and those with an id of wanted, whatever their names; oldest first.
+	// List returns the files of the log, and those with an id of wanted, whatever their names.
 	List(ctx context.Context, wanted map[string]bool) ([]File, error)
 	// ReadAt fills p from the offset on. At the end of the file it returns fewer bytes, and no error.
 	ReadAt(ctx context.Context, f File, p []byte, offset int64) (int, error)
@@ -46,8 +48,9 @@ type Item struct {
 type Config struct {
 	Files     Files
 	Format    pglog.Format
-	Path      string // of the file with the positions
-	FromStart bool   // at the first start, read what is already there
+	Path      string        // of the file with the positions
+	FromStart bool          // at the first start, read what is already there
+	Wait      time.Duration // of Next, when there is nothing new
 	Log       *slog.Logger
 	Now       func() time.Time
 }
@@ -66,6 +69,7 @@ type Follower struct {
 	again   []*position // with entries that were held when the process before this one ended
 	started bool        // there was a first look, in this process or in one before
 	told    bool        // that entries cannot be read
+	waits   bool        // not the first look
 }
 
 // position is how far a file was read.
@@ -101,7 +105,7 @@ func Follow(cfg Config) (*Follower, error) {
 	return f, nil
 }
 
-// Next returns the entries that come next, at most some megabytes of them; none when there is nothing new.
+// Next returns the entries that come next, at most some megabytes of them; none when nothing came for a while.
 func (f *Follower) Next(ctx context.Context) ([]Item, error) {
 	if err := f.look(ctx); err != nil {
 		return nil, err
@@ -114,10 +118,20 @@ func (f *Follower) Next(ctx context.Context) ([]Item, error) {
 			continue
 		}
 		items, moved, err := f.read(ctx, p)
-		if err != nil || moved || !p.isLast { // the old file first, to its end
+		if err != nil || moved {
 			return items, err
 		}
+		if !p.isLast {
+			break // the old file first, to its end
+		}
 	}
+	if f.waits {
+		select {
+		case <-ctx.Done():
+		case <-time.After(f.cfg.Wait):
+		}
+	}
+	f.waits = true
 	return nil, nil
 }
 
@@ -132,6 +146,13 @@ func (f *Follower) look(ctx context.Context) error {
 		return err
 	}
 	now := f.cfg.Now()
+	place := func(file File) int { // the clock of stamps is coarse: what is new is newer
+		at := slices.IndexFunc(f.known, func(p *position) bool { return p.ID == file.ID })
+		return (at + len(f.known) + 1) % (len(f.known) + 1)
+	}
+	slices.SortFunc(files, func(a, b File) int {
+		return cmp.Or(a.Modified.Compare(b.Modified), place(a)-place(b), strings.Compare(a.Name, b.Name))
+	})
 	var order []*position
 	for i, file := range files {
 		at := slices.IndexFunc(f.known, func(p *position) bool { return p.ID == file.ID })
