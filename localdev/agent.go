@@ -21,7 +21,8 @@ import (
 
 // agentCommand are the agents.
 type agentCommand struct {
-	Relay relayCommand `cmd:"" help:"Take the records of the PHP agents on this host, and send them to a listener."`
+	Relay    relayCommand    `cmd:"" help:"Take the records of the PHP agents on this host, and send them to a listener."`
+	Postgres postgresCommand `cmd:"" help:"Read PostgreSQL's log, and send what it tells of statements to a listener."`
 }
 
 // agentFlags are those of every agent. A flag with the tag "sets" says the same as the variable that the tag names, and wins.

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/localdev/listenertest"
+	"github.com/bitville/listener/localdev/postgrestest"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
@@ -35,8 +36,8 @@ CREATE FUNCTION stock(product int) RETURNS int LANGUAGE plpgsql AS
 // libraries and settings that sites use, and then asks for both halves of each request.
 func TestRealAgents(t *testing.T) {
 	requireAgents(t)
-	pg := startPostgres(t)
-	pg.psql(t, shopSQL)
+	pg := postgrestest.Start(t, "auto_explain.log_min_duration = 0")
+	pg.SQL(t, shopSQL)
 	l := startListener(t)
 
 	// Category 1 holds the products 1, 4 and 7, category 2 holds 2, 5 and 8. The second id goes out as a
@@ -65,7 +66,7 @@ func TestRealAgents(t *testing.T) {
 		require.Contains(t, answer, "certificate")
 	}
 
-	statements := readStatements(t, pg.log(t))
+	statements := readStatements(t, pg.Log(t))
 	first, again := postStatements(t, l, statements), postStatements(t, l, statements)
 	require.JSONEq(t, fmt.Sprintf(`{"accepted":%d,"duplicates":0,"rejected":[]}`, len(statements)), first)
 	require.JSONEq(t, fmt.Sprintf(`{"accepted":0,"duplicates":%d,"rejected":[]}`, len(statements)), again)
@@ -173,13 +174,13 @@ func checkJoined(t *testing.T, l *listener, id, uri string) {
 type pageRequest struct{ client, id, uri string }
 
 // run runs the page, which sends its record twice. settings replace the usual ones.
-func (p pageRequest) run(t *testing.T, l *listener, pg *postgres, settings ...string) (string, error) {
+func (p pageRequest) run(t *testing.T, l *listener, pg *postgrestest.Server, settings ...string) (string, error) {
 	cmd := exec.CommandContext(t.Context(), "php", "../testdata/agents/page.php", p.client, "--twice")
 	// Nothing else of the machine's environment: a proxy set there would not reach the listener.
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"),
 		"BITVILLE_URL=" + l.URL, "BITVILLE_KEY=" + listenertest.Key, "BITVILLE_CA_FILE=" + l.CAFile, "BITVILLE_PROJECT=shop",
-		"DATABASE_DSN=pgsql:user=postgres;dbname=postgres;host=" + pg.dir,
+		"DATABASE_DSN=pgsql:user=postgres;dbname=postgres;host=" + pg.Dir,
 		"CORRELATION_ID=" + p.id, "REQUEST_URI=" + p.uri,
 	}, settings...)
 	out, err := cmd.CombinedOutput()
@@ -298,7 +299,7 @@ func requireAgents(t *testing.T) {
 		is_file('/usr/share/php/GuzzleHttp/autoload.php') || exit('no Guzzle');`
 	out, err := exec.Command("php", "-r", check).CombinedOutput()
 	if err == nil && len(out) == 0 {
-		err = postgresCommand("postgres").Err
+		err = postgrestest.Command("postgres").Err
 	}
 	if err == nil && len(out) == 0 {
 		return

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/localdev/listenertest"
+	"github.com/bitville/listener/localdev/postgrestest"
 )
 
 // site is php-fpm behind nginx, with the agent as auto_prepend_file unless it is bare.
@@ -33,7 +35,7 @@ type site struct {
 
 func (s *site) start(t testing.TB) *site {
 	t.Helper()
-	s.dir = serversDir(t)
+	s.dir = postgrestest.Dir(t)
 	s.setPage(t, s.code)
 	var pool strings.Builder
 	fmt.Fprintf(&pool, "[global]\nerror_log = %[1]s/fpm.log\ndaemonize = no\n[www]\nlisten = %[1]s/fpm.sock\nlisten.mode = 0666\npm = static\npm.max_children = %[2]d\n"+
@@ -73,9 +75,9 @@ http {
 	client_body_temp_path %[1]s/body; fastcgi_temp_path %[1]s/fastcgi; proxy_temp_path %[1]s/proxy; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
 	server { listen %[2]s; location / { fastcgi_pass unix:%[1]s/fpm.sock; %[3]s } }
 }`, s.dir, port, params.String()), 0o600))
-	startServer(t, s.dir, syscall.SIGTERM, "/usr/sbin/php-fpm8.2", "-R", "-F", "-y", s.dir+"/fpm.conf")
-	startServer(t, s.dir, syscall.SIGTERM, "/usr/sbin/nginx", "-e", s.dir+"/nginx.log", "-c", s.dir+"/nginx.conf")
-	awaitServer(t, s.dir, func() bool { return canDial("tcp", port) && canDial("unix", s.dir+"/fpm.sock") })
+	postgrestest.RunAsRoot(t, s.dir, syscall.SIGTERM, exec.Command("/usr/sbin/php-fpm8.2", "-R", "-F", "-y", s.dir+"/fpm.conf"))
+	postgrestest.RunAsRoot(t, s.dir, syscall.SIGTERM, exec.Command("/usr/sbin/nginx", "-e", s.dir+"/nginx.log", "-c", s.dir+"/nginx.conf"))
+	postgrestest.Await(t, s.dir, func() bool { return canDial("tcp", port) && canDial("unix", s.dir+"/fpm.sock") })
 	return s
 }
 

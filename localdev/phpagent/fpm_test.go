@@ -23,7 +23,7 @@ func TestPagesUnderFPM(t *testing.T) {
 	pg := startPostgres(t)
 	bouncer := pg.startPgBouncer(t)
 	for _, c := range []struct{ name, dsn, pgbouncer, profiler string }{
-		{"direct", "pgsql:host=" + pg.dir + ";dbname=postgres;user=app", "0", "excimer"},
+		{"direct", "pgsql:host=" + pg.Dir + ";dbname=postgres;user=app", "0", "excimer"},
 		{"PgBouncer", "pgsql:host=" + bouncer + ";port=6432;user=x;dbname=app", "1", "tideways_xhprof"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

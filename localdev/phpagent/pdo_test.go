@@ -68,7 +68,7 @@ func TestPDO(t *testing.T) {
 	requireTools(t)
 	pg := startPostgres(t)
 	bouncer := pg.startPgBouncer(t)
-	direct := "pgsql:host=" + pg.dir + ";dbname=postgres;user="
+	direct := "pgsql:host=" + pg.Dir + ";dbname=postgres;user="
 	for _, c := range []struct {
 		name, dsn string
 		env       map[string]string
@@ -125,7 +125,7 @@ func TestPlansOfThePage(t *testing.T) {
 	requireTools(t)
 	pg := startPostgres(t)
 	bouncer := pg.startPgBouncer(t)
-	direct, pooled := "pgsql:host="+pg.dir+";dbname=postgres;user=app", "pgsql:host="+bouncer+";port=6432;user=x;dbname=app"
+	direct, pooled := "pgsql:host="+pg.Dir+";dbname=postgres;user=app", "pgsql:host="+bouncer+";port=6432;user=x;dbname=app"
 	const page = `
 		$o = [PDO::ATTR_EMULATE_PREPARES => <emulate>, PDO::PGSQL_ATTR_DISABLE_PREPARES => <disable>];
 		$db = new Bitville\PDO(<dsn>, options: $o); $other = new PDO(<dsn>, options: $o);
@@ -175,7 +175,7 @@ func TestPlansOfThePage(t *testing.T) {
 func TestConnect(t *testing.T) {
 	requireTools(t)
 	pg := startPostgres(t)
-	dsn := "pgsql:host=" + pg.dir + ";dbname=postgres;user=app"
+	dsn := "pgsql:host=" + pg.Dir + ";dbname=postgres;user=app"
 	show := func(add string) string {
 		return fmt.Sprintf(`$db = new Bitville\PDO(%q); foreach (['application_name', 'work_mem', 'my.path', 'auto_explain.log_min_duration'] as $n) echo $db->query("SELECT coalesce(current_setting('$n', true), '-')")->fetchColumn(), "\n";`, dsn+add) +
 			`echo Bitville\id();`
@@ -197,8 +197,8 @@ func TestConnect(t *testing.T) {
 	}
 	t.Run("asked once", func(t *testing.T) {
 		// A database that is not there: each try is a FATAL line in the server's log.
-		script{code: fmt.Sprintf(`try { new Bitville\PDO(%q); } catch (PDOException $e) { echo $e->getCode(); }`, "pgsql:host="+pg.dir+";dbname=nowhere;user=app")}.one(t, "7")
+		script{code: fmt.Sprintf(`try { new Bitville\PDO(%q); } catch (PDOException $e) { echo $e->getCode(); }`, "pgsql:host="+pg.Dir+";dbname=nowhere;user=app")}.one(t, "7")
 		pg.plans(t)
-		require.Equal(t, 1, strings.Count(pg.log(t), `database \"nowhere\" does not exist`))
+		require.Equal(t, 1, strings.Count(string(pg.Log(t)), `database \"nowhere\" does not exist`))
 	})
 }

@@ -49,7 +49,7 @@ func TestREADME(t *testing.T) {
 			$db = \Doctrine\DBAL\DriverManager::getConnection(['driver' => 'pdo_pgsql', 'host' => %q, 'dbname' => 'postgres', 'user' => 'app'], $c);
 			echo $db->fetchOne('SELECT name FROM products WHERE id = ?', [3]), ' ';
 			$db->transactional(fn ($db) => $db->executeStatement('UPDATE products SET name = name WHERE id = ?', [3]));
-			try { $db->fetchOne('SELECT * FROM nowhere'); } catch (\Doctrine\DBAL\Exception\TableNotFoundException) { echo 'not there'; }`, pg.dir)
+			try { $db->fetchOne('SELECT * FROM nowhere'); } catch (\Doctrine\DBAL\Exception\TableNotFoundException) { echo 'not there'; }`, pg.Dir)
 		r := script{code: code, ini: quiet}.one(t, "Product 3 not there")
 		require.EqualValues(t, "3", r["queries"])
 		requirePlans(t, before, r["correlation_id"], "SELECT name FROM products WHERE id = $1", "UPDATE products SET name = name WHERE id = $1")
@@ -67,7 +67,7 @@ func TestREADME(t *testing.T) {
 			echo $db->table('products')->where('id', 3)->value('name'), ' ';
 			$db->transaction(fn () => $db->update('update products set name = name where id = ?', [3]));
 			$router = new Illuminate\Routing\Router($events, $app); $router->get('product/{id}', fn ($id) => "page $id");
-			echo $router->dispatch(Illuminate\Http\Request::create('/product/7'))->getContent();`, snippet(t, "Laravel"), pg.dir)
+			echo $router->dispatch(Illuminate\Http\Request::create('/product/7'))->getContent();`, snippet(t, "Laravel"), pg.Dir)
 		r := script{code: code, ini: quiet}.one(t, "Product 3 page 7")
 		require.Equal(t, "/product/{id}", r["route"])
 		requirePlans(t, before, r["correlation_id"], `select "name" from "products" where "id" = $1 limit 1`, "update products set name = name where id = $1")

@@ -27,7 +27,8 @@ type Source interface {
 // Config is what Run needs.
 type Config struct {
 	Project string
-	Redact  bool // no literal leaves this host
+	Own     string // application_name of the agent's own connections: what they run is no news
+	Redact  bool   // no literal leaves this host
 	Source  Source
 	Put     func(records ...[]byte) error // returns when they are on disk
 	Read    func(records int)             // counts
@@ -67,7 +68,9 @@ func Run(ctx context.Context, cfg Config) error {
 		}
 		now := cfg.Now()
 		for _, item := range items {
-			h.add(read(item), now)
+			if item.Application != cfg.Own || cfg.Own == "" {
+				h.add(read(item), now)
+			}
 		}
 		h.expire(now, ended)
 		if err := cfg.put(ctx, &h, len(items) > 0 || first); err != nil {

@@ -1,93 +1,21 @@
 package pgagent
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 
+	"github.com/bitville/listener/localdev/agent/pgrecord"
 	shapes "github.com/bitville/listener/shared/plan"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/statement"
 )
 
 const (
-	maxQuery = 64 << 10             // bytes, the listener's limit
 	maxPlan  = record.MaxBytes / 2  // of one that is sent as JSON
 	maxText  = record.MaxBytes / 32 // of one that is sent as text, where each byte may need six
 	maxError = 8 << 10
 )
-
-// fields writes one JSON object.
-type fields struct{ b []byte }
-
-func (f *fields) raw(name string, value []byte) {
-	if len(f.b) == 0 {
-		f.b = append(f.b, '{')
-	} else {
-		f.b = append(f.b, ',')
-	}
-	f.b = append(append(append(f.b, '"'), name...), '"', ':')
-	f.b = append(f.b, value...)
-}
-
-func (f *fields) text(name, value string) {
-	if value != "" {
-		f.raw(name, quote(value))
-	}
-}
-
-func (f *fields) number(name, value string) {
-	if value != "" {
-		f.raw(name, []byte(value))
-	}
-}
-
-func (f *fields) is(name string, value bool) {
-	if value {
-		f.raw(name, []byte("true"))
-	}
-}
-
-func (f *fields) end() []byte { return append(f.b, '}') }
-
-// quote writes a JSON string. What is not UTF-8 is replaced, and no character is escaped that need not be.
-func quote(text string) []byte {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(text) // a string always can be
-	return []byte(strings.TrimSuffix(b.String(), "\n"))
-}
-
-// seconds writes a time as Unix seconds with six places.
-func seconds(at time.Time) string {
-	us := at.UnixMicro()
-	return strconv.FormatInt(us/1e6, 10) + "." + strconv.FormatInt(1e6+us%1e6, 10)[1:]
-}
-
-// clip cuts a text at a character.
-func clip(text string, most int) (clipped string, isCut bool) {
-	if len(text) <= most {
-		return text, false
-	}
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
-	}
-	return text[:most], true
-}
-
-// derived makes an id of what tells a statement apart: a UUID of version 8.
-func derived(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
-	h := hex.EncodeToString(sum[:16])
-	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
-}
 
 // place tells a statement apart from every other: its session and its line, or where the log has none, its offset.
 func (x *executed) place() []string {
@@ -95,7 +23,7 @@ func (x *executed) place() []string {
 	if line == "" {
 		line = "at " + strconv.FormatInt(x.Offset, 10)
 	}
-	return []string{x.Session, line, seconds(x.Time)}
+	return []string{x.Session, line, pgrecord.Seconds(x.Time)}
 }
 
 // record writes the statement in the listener's wire format.
@@ -107,51 +35,51 @@ func (x *executed) record(project string, redact bool) []byte {
 		if x.caller != nil {
 			from = x.caller
 		}
-		id = derived(append([]string{project}, from.place()...)...)
+		id = pgrecord.Derived(append([]string{project}, from.place()...)...)
 	}
 	query := x.text
 	if redact {
 		query = statement.Mask(query)
 	}
-	query, isCut := clip(query, maxQuery)
-	var f fields
-	f.text("project", project)
-	f.text("correlation_id", id)
-	f.number("timestamp", seconds(x.begin()))
+	query, isCut := pgrecord.Clip(query, pgrecord.MaxQuery)
+	var f pgrecord.Fields
+	f.Text("project", project)
+	f.Text("correlation_id", id)
+	f.Number("timestamp", pgrecord.Seconds(x.begin()))
 	if x.kind == failed {
-		f.number("duration_ms", "null")
+		f.Number("duration_ms", "null")
 	} else {
-		f.number("duration_ms", x.took)
+		f.Number("duration_ms", x.took)
 	}
-	f.text("query", query)
-	f.is("query_truncated", x.cut || isCut)
-	f.number("server_ms", x.serverMS)
-	f.text("session_id", x.Session)
+	f.Text("query", query)
+	f.Is("query_truncated", x.cut || isCut)
+	f.Number("server_ms", x.serverMS)
+	f.Text("session_id", x.Session)
 	if x.Line != "" {
-		f.number("line_num", x.Line)
+		f.Number("line_num", x.Line)
 	} else {
-		f.number("log_offset", strconv.FormatInt(x.Offset, 10))
+		f.Number("log_offset", strconv.FormatInt(x.Offset, 10))
 	}
-	f.number("query_id", x.QueryID)
-	f.text("database", x.Database)
-	f.text("user", x.User)
-	f.is("nested", x.nested)
+	f.Number("query_id", x.QueryID)
+	f.Text("database", x.Database)
+	f.Text("user", x.User)
+	f.Is("nested", x.nested)
 	if isDerived {
-		f.text("correlation", "derived")
+		f.Text("correlation", "derived")
 	}
 	if x.kind == failed {
-		f.text("error", errorText(x.Message, x.Context, redact))
-		f.text("sql_error_code", x.State)
+		f.Text("error", errorText(x.Message, x.Context, redact))
+		f.Text("sql_error_code", x.State)
 	}
 	if parameters, ok := strings.CutPrefix(x.Detail, "parameters: "); ok && !redact {
-		parameters, _ = clip(parameters, maxQuery)
-		f.text("parameters", parameters)
+		parameters, _ = pgrecord.Clip(parameters, pgrecord.MaxQuery)
+		f.Text("parameters", parameters)
 	}
 	x.addPlan(&f, redact)
-	return f.end()
+	return f.End()
 }
 
-func (x *executed) addPlan(f *fields, redact bool) {
+func (x *executed) addPlan(f *pgrecord.Fields, redact bool) {
 	json, text, isCut := x.plan.json, x.plan.text, x.plan.isCut
 	if len(json) > maxPlan {
 		json, text, isCut = nil, string(json), true
@@ -163,17 +91,17 @@ func (x *executed) addPlan(f *fields, redact bool) {
 		json = []byte("{}")
 	case json == nil:
 		clipped := false
-		text, clipped = clip(text, maxText)
+		text, clipped = pgrecord.Clip(text, maxText)
 		isCut = isCut || clipped
 		if redact {
 			text = shapes.Mask(text)
 		}
-		var inner fields
-		inner.text("text", text)
-		json = inner.end()
+		var inner pgrecord.Fields
+		inner.Text("text", text)
+		json = inner.End()
 	}
-	f.is("plan_truncated", isCut)
-	f.raw("profiling_data", json)
+	f.Is("plan_truncated", isCut)
+	f.Raw("profiling_data", json)
 }
 
 // withoutParameters drops the member Query Parameters, which PostgreSQL 16 writes behind Query Text: bind values.
@@ -197,6 +125,6 @@ func errorText(message, context string, redact bool) string {
 		}
 		message = statement.Mask(quoted.ReplaceAllString(message, "'?'"))
 	}
-	message, _ = clip(message, maxError)
+	message, _ = pgrecord.Clip(message, maxError)
 	return message
 }

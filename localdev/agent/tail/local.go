@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -15,6 +16,7 @@ import (
 // meanwhile is read to its end.
 type Local struct {
 	pattern string
+	suffix  string              // of the names, beside the pattern
 	open    map[string]*os.File // by id
 	seen    map[string]bool     // ids of the last List
 }
@@ -29,14 +31,15 @@ func (l *Local) List(_ context.Context, wanted map[string]bool) (files []File, e
 	dir := filepath.Dir(l.pattern)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read the folder of the log: %w", err)
+		return nil, fmt.Errorf("read the folder of the log (BITVILLE_POSTGRES_LOG): %w", err)
 	}
 	seen := make(map[string]bool)
 	for _, entry := range entries {
 		matches, err := filepath.Match(filepath.Base(l.pattern), entry.Name())
 		if err != nil {
-			return nil, fmt.Errorf("the pattern of the log's files: %w", err)
+			return nil, fmt.Errorf("the pattern of the log's files (BITVILLE_POSTGRES_LOG): %w", err)
 		}
+		matches = matches && strings.HasSuffix(entry.Name(), l.suffix) && entry.Name()[0] != '.'
 		path := filepath.Join(dir, entry.Name())
 		info, err := os.Stat(path)
 		if err != nil || !info.Mode().IsRegular() {

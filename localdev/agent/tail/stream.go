@@ -91,5 +91,8 @@ func (s *Stream) Next(ctx context.Context) (items []Item, err error) {
 // Save does nothing: a stream cannot be read again.
 func (*Stream) Save([]Item) error { return nil }
 
-// Behind is how many bytes of an unfinished entry are held.
-func (s *Stream) Behind() int64 { return int64(len(s.held)) }
+// Behind is 0: what waits in the pipe is not known.
+func (*Stream) Behind() int64 { return 0 }
+
+// Close does nothing: what was opened is the caller's.
+func (*Stream) Close() {}

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/bitville/listener/localdev/agent/pglog"
@@ -30,6 +31,7 @@ type File struct {
 
 // Files are where the log's files are.
 type Files interface {
+	Close()
 	// List returns the files of the log, and those with an id of wanted, whatever their names.
 	List(ctx context.Context, wanted map[string]bool) ([]File, error)
 	// ReadAt fills p from the offset on. At the end of the file it returns fewer bytes, and no error.
@@ -46,8 +48,8 @@ type Item struct {
 
 // Config is what a Follower needs.
 type Config struct {
-	Files     Files
-	Format    pglog.Format
+	Open      Opener
+	Prefix    string        // log_line_prefix, for the format stderr
 	Path      string        // of the file with the positions
 	FromStart bool          // at the first start, read what is already there
 	Wait      time.Duration // of Next, when there is nothing new
@@ -65,11 +67,14 @@ const (
 // Follower reads the files of a log. One goroutine uses it.
 type Follower struct {
 	cfg     Config
+	files   Files // nil: the log is not there yet
+	format  pglog.Format
 	known   []*position
 	again   []*position // with entries that were held when the process before this one ended
 	started bool        // there was a first look, in this process or in one before
 	told    bool        // that entries cannot be read
 	waits   bool        // not the first look
+	behind  atomic.Int64
 }
 
 // position is how far a file was read.
@@ -107,9 +112,17 @@ func Follow(cfg Config) (*Follower, error) {
 
 // Next returns the entries that come next, at most some megabytes of them; none when nothing came for a while.
 func (f *Follower) Next(ctx context.Context) ([]Item, error) {
+	if err := f.open(ctx); err != nil {
+		return nil, err
+	}
+	if f.files == nil {
+		f.started = true // whatever comes now is new
+		return nil, f.rest(ctx)
+	}
 	if err := f.look(ctx); err != nil {
 		return nil, err
 	}
+	defer f.countBehind()
 	if len(f.again) > 0 {
 		return f.readAgain(ctx)
 	}
@@ -125,6 +138,11 @@ func (f *Follower) Next(ctx context.Context) ([]Item, error) {
 			break // the old file first, to its end
 		}
 	}
+	return nil, f.rest(ctx)
+}
+
+// rest waits a little, but not at the first look.
+func (f *Follower) rest(ctx context.Context) error {
 	if f.waits {
 		select {
 		case <-ctx.Done():
@@ -132,7 +150,27 @@ func (f *Follower) Next(ctx context.Context) ([]Item, error) {
 		}
 	}
 	f.waits = true
-	return nil, nil
+	return nil
+}
+
+// open looks for the log until it is there.
+func (f *Follower) open(ctx context.Context) error {
+	if f.files != nil {
+		return nil
+	}
+	files, format, err := f.cfg.Open(ctx)
+	if err != nil || files == nil {
+		if err == nil && !f.waits {
+			f.cfg.Log.Warn("there is no log yet; it is read from its beginning when it comes")
+		}
+		return err
+	}
+	if f.format, err = pglog.New(format, f.cfg.Prefix); err != nil {
+		return err
+	}
+	f.files = files
+	f.cfg.Log.Info("reading the log", "format", format)
+	return nil
 }
 
 // look finds files that are new, were truncated, or were replaced.
@@ -141,16 +179,18 @@ func (f *Follower) look(ctx context.Context) error {
 	for _, p := range f.known {
 		wanted[p.ID] = !f.isDone(p)
 	}
-	files, err := f.cfg.Files.List(ctx, wanted)
+	files, err := f.files.List(ctx, wanted)
 	if err != nil {
 		return err
 	}
 	now := f.cfg.Now()
-	place := func(file File) int { // the clock of stamps is coarse: what is new is newer
-		at := slices.IndexFunc(f.known, func(p *position) bool { return p.ID == file.ID })
-		return (at + len(f.known) + 1) % (len(f.known) + 1)
+	place := func(file File) int {
+		if at := slices.IndexFunc(f.known, func(p *position) bool { return p.ID == file.ID }); at >= 0 {
+			return at
+		}
+		return len(f.known)
 	}
-	slices.SortFunc(files, func(a, b File) int {
+	slices.SortFunc(files, func(a, b File) int { // the clock of stamps is coarse: of two that are equal the new one is newer
 		return cmp.Or(a.Modified.Compare(b.Modified), place(a)-place(b), strings.Compare(a.Name, b.Name))
 	})
 	var order []*position
@@ -193,7 +233,7 @@ func (f *Follower) isDone(p *position) bool {
 // identify tells whether a file is the one that was read, and begins anew when it is not.
 func (f *Follower) identify(ctx context.Context, p *position, file File) error {
 	head := make([]byte, headBytes)
-	n, err := f.cfg.Files.ReadAt(ctx, file, head, 0)
+	n, err := f.files.ReadAt(ctx, file, head, 0)
 	if err != nil {
 		return fmt.Errorf("read the beginning of %s: %w", file.Name, err)
 	}
@@ -219,7 +259,7 @@ func hash(b []byte) string {
 func (f *Follower) read(ctx context.Context, p *position) (items []Item, moved bool, err error) {
 	for size := step; ; size *= 2 {
 		b := make([]byte, min(int64(size), p.file.Size-p.Offset))
-		n, err := f.cfg.Files.ReadAt(ctx, p.file, b, p.Offset)
+		n, err := f.files.ReadAt(ctx, p.file, b, p.Offset)
 		if err != nil {
 			return nil, false, fmt.Errorf("read %s: %w", p.Name, err)
 		}
@@ -243,12 +283,12 @@ func (f *Follower) isFinal(p *position, b []byte) bool {
 // cut returns the entries that b, which stands at the file's Offset, begins with, and their length.
 func (f *Follower) cut(p *position, b []byte, final bool) (items []Item, used int) {
 	for used < len(b) {
-		n := f.cfg.Format.Next(b[used:], final)
+		n := f.format.Next(b[used:], final)
 		if n == 0 {
 			break
 		}
 		from := p.Offset + int64(used)
-		entry, err := f.cfg.Format.Parse(b[used : used+n])
+		entry, err := f.format.Parse(b[used : used+n])
 		used += n
 		if err == nil {
 			items = append(items, Item{Entry: entry, Offset: from, file: p, end: from + int64(n)})
@@ -265,11 +305,11 @@ func (f *Follower) readAgain(ctx context.Context) (items []Item, err error) {
 	p := f.again[0]
 	for _, held := range p.Held {
 		b := make([]byte, held[1]-held[0])
-		n, err := f.cfg.Files.ReadAt(ctx, p.file, b, held[0])
+		n, err := f.files.ReadAt(ctx, p.file, b, held[0])
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", p.Name, err)
 		}
-		if entry, err := f.cfg.Format.Parse(b[:n]); err == nil {
+		if entry, err := f.format.Parse(b[:n]); err == nil {
 			items = append(items, Item{Entry: entry, Offset: held[0], file: p, end: held[1]})
 		}
 	}
@@ -277,10 +317,20 @@ func (f *Follower) readAgain(ctx context.Context) (items []Item, err error) {
 	return items, nil
 }
 
-// Behind is how many bytes of the log are not read yet.
-func (f *Follower) Behind() (bytes int64) {
+// Behind is how many bytes of the log are not read yet. It may be called from any goroutine.
+func (f *Follower) Behind() int64 { return f.behind.Load() }
+
+func (f *Follower) countBehind() {
+	var bytes int64
 	for _, p := range f.known {
 		bytes += max(0, p.file.Size-p.Offset)
 	}
-	return bytes
+	f.behind.Store(bytes)
+}
+
+// Close closes the files. Next is not called any more.
+func (f *Follower) Close() {
+	if f.files != nil {
+		f.files.Close()
+	}
 }

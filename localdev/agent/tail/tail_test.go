@@ -19,35 +19,30 @@ import (
 
 // bench is a folder with a log, and a clock that tests move.
 type bench struct {
-	t       testing.TB
-	dir     string
-	format  string
-	pattern string
-	from    bool
-	now     time.Time
-	local   *Local
-	f       *Follower
-	line    int
+	t      testing.TB
+	dir    string
+	format string
+	from   bool
+	now    time.Time
+	f      *Follower
+	line   int
 }
 
 func newBench(t testing.TB, format string) *bench {
 	b := &bench{t: t, dir: t.TempDir(), format: format, from: true, now: time.Now()}
-	b.pattern = "*" + pglog.Suffix(format)
 	b.start()
-	t.Cleanup(func() { b.local.Close() })
+	t.Cleanup(func() { b.f.Close() })
 	return b
 }
 
 // start makes a Follower, as a process does that starts anew.
 func (b *bench) start() {
 	b.t.Helper()
-	if b.local != nil {
-		b.local.Close()
+	if b.f != nil {
+		b.f.Close()
 	}
-	format, err := pglog.New(b.format, "%m [%p] ")
-	require.NoError(b.t, err)
-	b.local = NewLocal(filepath.Join(b.dir, b.pattern))
-	b.f, err = Follow(Config{Files: b.local, Format: format, Path: filepath.Join(b.dir, "positions"), FromStart: b.from, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return b.now }})
+	var err error
+	b.f, err = Follow(Config{Open: OpenLocal(b.dir, b.format), Prefix: "%m [%p] ", Path: filepath.Join(b.dir, "positions"), FromStart: b.from, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return b.now }})
 	require.NoError(b.t, err)
 }
 
