@@ -50,7 +50,7 @@ func (f *Follower) Save(held []Item) error {
 		return fmt.Errorf("store the positions in the log: %w", err)
 	}
 	next := filepath.Join(filepath.Dir(f.cfg.Path), "."+filepath.Base(f.cfg.Path))
-	if err := write(next, text); err == nil {
+	if err = write(next, text); err == nil {
 		err = os.Rename(next, f.cfg.Path)
 	}
 	if err != nil {
