@@ -24,7 +24,7 @@ func TestFormats(t *testing.T) {
 			pg := postgrestest.Start(t, fmt.Sprintf("log_destination = %s\nlog_line_prefix = '%s'\nauto_explain.log_min_duration = 0", format, prefix))
 			pg.SQL(t, "CREATE FUNCTION twice(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT sum(x) FROM generate_series(1, n) x); END $$")
 			l := startListener(t)
-			startAgent(t, l, "--log", pg.Dir, "--format", format)
+			l.StartAgent(t, "postgres", "--log", pg.Dir, "--format", format)
 			for range 20 {
 				pg.SQL(t, byA+"SELECT 1; "+byA+"SELECT twice(3)")
 			}
