@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -158,4 +159,20 @@ func Require(t testing.TB) {
 		}
 		t.Skip(message)
 	}
+}
+
+// WithoutSettings takes the lines that begin so out of postgresql.conf, and starts the server again.
+func (s *Server) WithoutSettings(t testing.TB, prefix string) error {
+	t.Helper()
+	path := s.Dir + "/data/postgresql.conf"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	text = regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(prefix)+`.*\n`).ReplaceAll(text, nil)
+	if err := os.WriteFile(path, text, 0o600); err != nil { //nolint:gosec // its own
+		return err
+	}
+	s.Restart(t)
+	return nil
 }
