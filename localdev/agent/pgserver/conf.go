@@ -28,6 +28,7 @@ shared_preload_libraries = <libraries>    # pg_stat_statements costs some percen
 logging_collector = on
 log_destination = <destination>
 <prefix>log_timezone = 'UTC'
+log_directory = '/var/log/postgresql'     # outside of the data directory, which no other user may enter
 log_file_mode = 0640                      # the agent's user reads the log as a member of the group postgres
 log_rotation_age = 1d
 log_rotation_size = 100MB                 # the agent follows rotation; nothing removes old files but you

@@ -97,7 +97,7 @@ func TestConfig(t *testing.T) {
 	for _, format := range []string{"csvlog", "stderr"} {
 		want := Wanted{Format: format, Prefix: "%m [%p] %c %l %Q %q%u@%d/%a ", Statements: true, AppRole: "app"}
 		text := Config(want)
-		pg := postgrestest.Start(t, "log_destination = stderr\n"+text)
+		pg := postgrestest.Start(t, "log_destination = stderr\n"+text+"log_directory = '<dir>'")
 		pg.SQL(t, "CREATE ROLE app; CREATE EXTENSION pg_stat_statements")
 		pg.SQL(t, regexp.MustCompile(`GRANT.*;`).FindString(text))
 		what, _ := check(t, pg.DSN, want)
