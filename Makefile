@@ -41,10 +41,11 @@ lint: ## gofmt, go vet, staticcheck, and a tidy go.mod
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 
-bench: ## measure the listener beside its peers, and pages with the PHP agent, some ten minutes; [ARGS='-rounds 3 -only single -rows 1000000']
-	bash testdata/tools/install.sh bun wrk php phpsite
+bench: ## measure the listener beside its peers, pages with the PHP agent, and PostgreSQL with its agent, some ten minutes; [ARGS='-rounds 3 -only single -rows 1000000']
+	bash testdata/tools/install.sh bun wrk php phpsite postgres
 	go run ./testdata/peers/compare $(ARGS)
 	go test ./localdev/phpagent -run '^$$' -bench Pages -benchtime 500x
+	go test ./localdev/postgresagent -run '^$$' -bench Pgbench -benchtime 5x
 
 fuzz: ## let each fuzz test look for new inputs, 30 s each
 	@all=$$(grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' functions localdev shared | sed -E 's|/[^/]*:func |:|'); \

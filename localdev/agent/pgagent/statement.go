@@ -62,6 +62,7 @@ func read(item tail.Item) *executed {
 	} else if item.Severity == "ERROR" && item.Statement != "" {
 		x.kind, x.raw = failed, item.Statement
 	}
+	x.raw = strings.ReplaceAll(x.raw, "\x00", "\ufffd") // a hole in the file, after a crash of the machine
 	if strings.TrimSpace(x.raw) == "" {
 		x.kind = none
 		return x
