@@ -101,19 +101,18 @@ func (x *executed) begin() time.Time {
 // of the outermost statement, and run in one transaction. Where the log tells no transaction, times tell: what is nested
 // begins in its caller. Stamps are cut to the millisecond.
 func (x *executed) calls(nested *executed) bool {
-	if x.QueryID != nested.QueryID {
+	isTold := x.QueryID != ""
+	switch {
+	case x.QueryID != nested.QueryID:
 		return false
-	}
-	if x.Transaction != "" && nested.Transaction != "" && x.QueryID != "" {
-		return x.Transaction == nested.Transaction
-	}
-	if x.Transaction != nested.Transaction {
+	case x.kind == failed: // when it began is not known
+		return isTold && x.Transaction == nested.Transaction
+	case x.kind == planned && x.Transaction != nested.Transaction:
 		return false
+	case x.kind == planned && isTold && x.Transaction != "":
+		return true
 	}
-	if x.kind == failed { // when it began is not known
-		return x.QueryID != ""
-	}
-	return !nested.begin().Add(time.Millisecond).Before(x.begin())
+	return !nested.begin().Add(time.Millisecond).Before(x.begin()) // a duration is logged after its transaction
 }
 
 // sameRun tells whether a plan and a duration are of one execution.
