@@ -217,7 +217,7 @@ func (c postgresCommand) source(ctx context.Context, cfg config.Postgres, log *s
 	}
 	follow := tail.Config{
 		Open: tail.OpenLocal(cfg.LogFiles, cfg.LogFileFormat), Prefix: cfg.LogLinePrefix, Path: filepath.Join(cfg.StateDir, "positions.json"),
-		FromStart: c.From == "start", Wait: 100 * time.Millisecond, Log: log, Now: now,
+		FromStart: c.From == "start", Wait: 200 * time.Millisecond, Log: log, Now: now,
 	}
 	if cfg.LogFiles == "sql" {
 		db, err := pgserver.New(string(cfg.DSN))

@@ -13,11 +13,6 @@ import (
 	"github.com/bitville/listener/localdev/postgrestest"
 )
 
-// dsnOf is a connection of one role.
-func dsnOf(pg *postgrestest.Server, role string) string {
-	return "host=" + pg.Dir + " dbname=postgres user=" + role
-}
-
 func open(t testing.TB, dsn string) *DB {
 	t.Helper()
 	db, err := New(dsn)

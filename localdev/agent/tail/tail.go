@@ -167,9 +167,12 @@ func (f *Follower) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := f.cfg.Now()
+	places := make(map[string]int)
+	for i, p := range f.known {
+		places[p.ID] = i
+	}
 	place := func(file File) int {
-		if at := slices.IndexFunc(f.known, func(p *position) bool { return p.ID == file.ID }); at >= 0 {
+		if at, ok := places[file.ID]; ok {
 			return at
 		}
 		return len(f.known)
@@ -177,23 +180,20 @@ func (f *Follower) look(ctx context.Context) error {
 	slices.SortFunc(files, func(a, b File) int { // the clock of stamps is coarse: of two that are equal the new one is newer
 		return cmp.Or(a.Modified.Compare(b.Modified), place(a)-place(b), strings.Compare(a.Name, b.Name))
 	})
+	now := f.cfg.Now()
 	var order []*position
 	for i, file := range files {
-		at := slices.IndexFunc(f.known, func(p *position) bool { return p.ID == file.ID })
-		if at < 0 {
-			p := &position{Name: file.Name, ID: file.ID}
-			if !f.started && !f.cfg.FromStart {
-				p.Offset = file.Size
-			}
-			f.known = append(f.known, p)
-			at = len(f.known) - 1
+		var p *position
+		if at, ok := places[file.ID]; ok {
+			p = f.known[at]
+		} else if p = (&position{ID: file.ID}); !f.started && !f.cfg.FromStart {
+			p.Offset = file.Size
 		}
-		p := f.known[at]
 		if !p.there || p.file.Size != file.Size {
-			p.changed = now
-			if err := f.identify(ctx, p, file); err != nil {
+			if p, err = f.identify(ctx, p, file); err != nil {
 				return err
 			}
+			p.changed = now
 		}
 		p.Name, p.file, p.there, p.isLast = file.Name, file, true, i == len(files)-1
 		order = append(order, p)
@@ -214,24 +214,23 @@ func (f *Follower) isDone(p *position) bool {
 	return p.there && !p.isLast && p.file.Size <= p.Offset && len(p.Held) == 0 && f.cfg.Now().Sub(p.changed) >= settled
 }
 
-// identify tells whether a file is the one that was read, and begins anew when it is not.
-func (f *Follower) identify(ctx context.Context, p *position, file File) error {
+// identify tells whether a file is the one that was read, and returns a new position at its beginning when it is not.
+func (f *Follower) identify(ctx context.Context, p *position, file File) (*position, error) {
 	head := make([]byte, headBytes)
 	n, err := f.files.ReadAt(ctx, file, head, 0)
 	if err != nil {
-		return fmt.Errorf("read the beginning of %s: %w", file.Name, err)
+		return nil, fmt.Errorf("read the beginning of %s: %w", file.Name, err)
 	}
 	head = head[:n]
 	if p.Offset > file.Size || p.HeadOf > n || p.HeadOf > 0 && p.Head != hash(head[:p.HeadOf]) {
 		f.cfg.Log.Info("a log file was truncated or replaced, and is read from its beginning", "file", file.Name)
-		p.Offset, p.Held, p.HeadOf = 0, nil, 0
-		f.again = slices.DeleteFunc(f.again, func(q *position) bool { return q == p })
+		p = &position{ID: file.ID}
 	}
 	if p.HeadOf < headBytes {
 		p.HeadOf = n
 		p.Head = hash(head)
 	}
-	return nil
+	return p, nil
 }
 
 func hash(b []byte) string {
