@@ -2,6 +2,7 @@ package infra_test
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,4 +66,15 @@ func TestPostgresAgentSettings(t *testing.T) {
 		require.Contains(t, string(page), "| `"+s.Name+"` | "+byDefault+" | "+s.Doc+" |\n", "the page's table")
 	}
 	require.Empty(t, values, "no settings of the agent")
+}
+
+// The installer knows the agent by its name.
+func TestInstallPostgresAgent(t *testing.T) {
+	dest := t.TempDir()
+	out := output(t, "env", "DESTDIR="+dest, "BINARY=/bin/true", "bash", "infra/systemd/install.sh", "install", "postgres-agent")
+	require.Contains(t, out, "systemctl enable --now bitville-postgres-agent")
+	require.Equal(t, map[string]fs.FileMode{
+		"/usr/local/bin/listener": 0o755, "/usr/local/lib/systemd/system/bitville-postgres-agent.service": 0o644,
+		"/usr/local/lib/sysusers.d/bitville-postgres-agent.conf": 0o644, "/etc/bitville/postgres-agent.env": 0o600,
+	}, tree(t, dest))
 }
