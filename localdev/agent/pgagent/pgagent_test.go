@@ -214,10 +214,12 @@ func TestServerDuration(t *testing.T) {
 		{"plan, then duration", []fields{plan, statement("1.500")}, []string{"1 1.000 1.500"}},
 		{"twice", []fields{plan, statement("1.500"), plan, statement("2.500")}, []string{"1 1.000 1.500", "3 1.000 2.500"}},
 		{"by the extended protocol", []fields{execute("1.500", "13.000"), plan}, []string{"2 1.000 1.500"}},
+		{"by it, and closed by the next statement", []fields{execute("1.500", "13.000"), {"message": planOf("1.000", byA+"c"), "query_id": 8, "ps": "BIND"}}, []string{"2 1.000 1.500"}},
 		{"twice by it", []fields{execute("1.500", "13.000"), plan, execute("1.250", "13.100"), plan}, []string{"2 1.000 1.500", "4 1.000 1.250"}},
 		{"plans alone", []fields{plan, plan}, []string{"1 1.000 <nil>", "2 1.000 <nil>"}},
 		{"durations alone", []fields{statement("1.500"), execute("1.500", "13.000"), execute("1.500", "13.100")}, []string{"1 1.500 <nil>", "2 1.500 <nil>", "3 1.500 <nil>"}},
 		{"a duration that is shorter than the plan", []fields{plan, statement("0.500")}, []string{"1 1.000 <nil>", "2 0.500 <nil>"}},
+		{"a later execution's", []fields{plan, {"message": "duration: 1.500 ms  statement: " + byA + "c", "timestamp": "2026-11-28 01:10:14.000 UTC"}}, []string{"1 1.000 <nil>", "2 1.500 <nil>"}},
 		{"another statement's", []fields{plan, {"message": "duration: 1.500 ms  statement: other"}}, []string{"1 1.000 <nil>", "2 1.500 <nil>"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -235,7 +237,8 @@ func TestServerDuration(t *testing.T) {
 				got = append(got, r["line_num"].(json.Number).String()+" "+r["duration_ms"].(json.Number).String()+" "+server)
 			}
 			require.Equal(t, c.want, got)
-			if c.name == "by the extended protocol" {
+			if strings.HasPrefix(c.name, "by ") {
+				require.Equal(t, json.Number("7"), records[0]["query_id"])
 				require.Contains(t, lines[0], `"timestamp":1795828212.998500,`, "the plan was logged long after the end")
 			}
 		})

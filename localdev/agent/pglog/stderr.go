@@ -156,6 +156,8 @@ func (f stderr) Parse(raw []byte) (e Entry, err error) {
 			}
 		case "l":
 			e.Line = value
+		case "i":
+			e.Command = value
 		case "v":
 			e.Transaction = value
 		case "e":
