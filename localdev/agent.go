@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/bitville/listener/localdev/agent"
 	"github.com/bitville/listener/localdev/agent/ship"
@@ -80,20 +81,24 @@ func inspectAgent(cfg config.Agent) (problems []error) {
 			problems = append(problems, err)
 		}
 	}
-	return append(problems, canListen("tcp", cfg.MetricsAddr, "BITVILLE_METRICS_ADDR")...)
+	return append(problems, canListen(cfg, "tcp", cfg.MetricsAddr, "BITVILLE_METRICS_ADDR")...)
 }
 
-// canListen tells why an address cannot be listened on. It may be empty.
-func canListen(network, address, setting string) []error {
+// canListen tells why an address cannot be listened on, which may be empty. An agent that runs with the same folder has the
+// address: --check may be asked beside it, and a second one is told of the folder.
+func canListen(cfg config.Agent, network, address, setting string) []error {
 	if address == "" {
 		return nil
 	}
 	tried, err := listenOn(network, address)
-	if err != nil {
-		return []error{cannotListen(address, setting, err)}
+	switch {
+	case err == nil:
+		_ = tried.Close()
+		return nil
+	case errors.Is(err, syscall.EADDRINUSE) && ship.InUse(cfg.StateDir):
+		return nil
 	}
-	_ = tried.Close()
-	return nil
+	return []error{cannotListen(address, setting, err)}
 }
 
 // asOne makes one error of all problems; nil when there is none.

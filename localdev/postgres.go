@@ -198,15 +198,15 @@ func ignoreEnd(err error) error {
 	return err
 }
 
-// logSource is a log that is read.
-type logSource interface {
+// source is a log that is read.
+type source interface {
 	pgagent.Source
 	Behind() int64 // bytes
 	Close()
 }
 
 // source opens the log.
-func (c postgresCommand) source(ctx context.Context, cfg config.Postgres, log *slog.Logger) (logSource, error) {
+func (c postgresCommand) source(ctx context.Context, cfg config.Postgres, log *slog.Logger) (source, error) {
 	if cfg.LogFiles == "-" {
 		return tail.NewStream(ctx, os.Stdin, func(beginning []byte) (pglog.Format, error) {
 			if cfg.LogFileFormat != "auto" {
@@ -217,7 +217,7 @@ func (c postgresCommand) source(ctx context.Context, cfg config.Postgres, log *s
 	}
 	follow := tail.Config{
 		Open: tail.OpenLocal(cfg.LogFiles, cfg.LogFileFormat), Prefix: cfg.LogLinePrefix, Path: filepath.Join(cfg.StateDir, "positions.json"),
-		FromStart: c.From == "start", Wait: 100 * time.Millisecond, Log: log, Now: now,
+		FromStart: c.From == "start", Wait: 200 * time.Millisecond, Log: log, Now: now,
 	}
 	if cfg.LogFiles == "sql" {
 		db, err := pgserver.New(string(cfg.DSN))

@@ -36,7 +36,7 @@ func (c relayCommand) Run(p program) error {
 	p.environ = vars
 	cfg, log, wrong := load(config.LoadRelay, p)
 	problems := inspectAgent(cfg.Agent)
-	problems = append(problems, canListen("udp", cfg.Addr, "BITVILLE_RELAY_ADDR")...)
+	problems = append(problems, canListen(cfg.Agent, "udp", cfg.Addr, "BITVILLE_RELAY_ADDR")...)
 	if cfg.SpoolDir != "" {
 		if err := access.MakeIn(cfg.SpoolDir); err != nil {
 			problems = append(problems, fmt.Errorf("use the folder %s (BITVILLE_SPOOL_DIR): %w", cfg.SpoolDir, err))

@@ -2,11 +2,15 @@ package postgresagent
 
 import (
 	"fmt"
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/localdev/postgrestest"
+	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
 )
 
 const (
@@ -36,4 +40,45 @@ func TestFormats(t *testing.T) {
 			require.ElementsMatch(t, first, rows)
 		})
 	}
+}
+
+// TestServerDuration: where PostgreSQL logs plans and durations, each execution is one record with both, whatever the
+// protocol; one that is no plan's is there too.
+func TestServerDuration(t *testing.T) {
+	postgrestest.Require(t)
+	pg := postgrestest.Start(t, "")
+	pgbench := func(args ...string) {
+		out, err := postgrestest.Command("pgbench", append(args, "-h", pg.Dir, "-U", "postgres", "postgres")...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	pgbench("-i", "-q", "-s", "1")
+	pg.SQL(t, "ALTER SYSTEM SET auto_explain.log_min_duration = 0")
+	pg.SQL(t, "ALTER SYSTEM SET log_min_duration_statement = 0")
+	pg.SQL(t, "SELECT pg_reload_conf()")
+	l := startListener(t)
+	l.StartAgent(t, "postgres", "--log", pg.Dir)
+	script := t.TempDir() + "/script.sql"
+	require.NoError(t, os.WriteFile(script, []byte("BEGIN;\nSELECT abalance FROM pgbench_accounts WHERE aid = 7;\nUPDATE pgbench_accounts SET abalance = 1 WHERE aid = 7;\nEND;\nSELECT count(*) FROM pgbench_branches;\n"), 0o600))
+	for _, protocol := range []string{"simple", "extended", "prepared"} {
+		pgbench("-n", "-M", protocol, "-f", script, "-t", "20")
+	}
+	counts := map[string]int{}
+	read := func() (n int) {
+		clear(counts)
+		for _, r := range sqlitetest.Query(t, l.DBPath, `SELECT rtrim(name, ';'), attributes ->> 'server_ms' >= duration_ms, length(payload) > 2
+			FROM profiling_data WHERE name LIKE '%abalance%' OR name LIKE 'SELECT count(*) FROM pgbench_branches%' OR name LIKE 'BEGIN%'`) {
+			counts[strings.Join(r, "|")]++
+			n++
+		}
+		return n
+	}
+	for deadline := time.Now().Add(30 * time.Second); read() < 240 && time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond)
+	}
+	time.Sleep(300 * time.Millisecond) // for what must not come
+	read()
+	require.Equal(t, map[string]int{ // BEGIN has a duration and no plan
+		"SELECT abalance FROM pgbench_accounts WHERE aid = 7|1|1": 60, "UPDATE pgbench_accounts SET abalance = 1 WHERE aid = 7|1|1": 60,
+		"SELECT count(*) FROM pgbench_branches|1|1": 60, "BEGIN||0": 60,
+	}, counts)
 }

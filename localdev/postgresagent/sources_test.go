@@ -2,6 +2,8 @@ package postgresagent
 
 import (
 	"bytes"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,6 +87,32 @@ func TestStandardInput(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMetrics reads what the agent counts.
+func TestMetrics(t *testing.T) {
+	dir := t.TempDir()
+	log, err := os.ReadFile("../agent/pglog/testdata/postgres-jsonlog.jsonl")
+	require.NoError(t, err)
+	today := time.Now().UTC().Add(-time.Hour).Format("2006-01-02 15:04")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "1.json"), bytes.ReplaceAll(log, []byte("2026-11-28 01:10"), []byte(today)), 0o600))
+	l := startListener(t)
+	a := l.NewAgent(t, "postgres", "--log", dir, "--from", "start")
+	a.Env = append(a.Env, "BITVILLE_METRICS_ADDR=127.0.0.1:0")
+	a.Start(t)
+	stored(t, l, 11, "id")
+	var serving struct{ Addr string }
+	require.True(t, a.Log.Find("serving metrics", &serving), "%s", a.Log)
+	resp, err := http.Get("http://" + serving.Addr + "/metrics")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	for _, line := range []string{"bitville_agent_records_read_total 11", `bitville_agent_records_sent_total{answer="accepted"} 11`, "bitville_agent_log_behind_bytes 0", "bitville_agent_up 1"} {
+		require.Contains(t, string(text), "\n"+line+"\n")
+	}
+	a.Stop(t)
+	http.DefaultClient.CloseIdleConnections()
 }
 
 // TestSettings: every problem is told at once, and the help names what there is.

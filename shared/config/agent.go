@@ -81,7 +81,11 @@ var agentTable = []Setting{
 		like: "a Go duration above 0, such as 1s",
 	},
 	listenerProgram.setting("BITVILLE_METRICS_ADDR"),
-	listenerProgram.setting("BITVILLE_LOG_LEVEL"),
+	{
+		Name:    "BITVILLE_LOG_LEVEL",
+		Doc:     "The least level that is logged",
+		choices: listenerProgram.setting("BITVILLE_LOG_LEVEL").choices,
+	},
 	listenerProgram.setting("BITVILLE_LOG_FORMAT"),
 }
 

@@ -55,33 +55,21 @@ func (h *holder) add(x *executed, now time.Time) {
 		return
 	}
 	h.release(s, x)
-	last := s.last
-	if last != nil {
-		h.bytes -= last.size()
+	if last := s.last; last != nil {
 		s.last = nil
-	}
-	switch {
-	case last != nil && x.sameRun(last):
-		h.ready = append(h.ready, joined(last, x))
-		return
-	case last != nil:
+		h.bytes -= last.size()
+		if both := joined(last, x); both != nil {
+			h.ready = append(h.ready, both)
+			return
+		}
 		h.ready = append(h.ready, last)
 	}
-	if x.kind == planned || x.byPipe {
+	if x.kind == planned || x.extended {
 		s.last = x
 		h.bytes += x.size()
 		return
 	}
 	h.ready = append(h.ready, x)
-}
-
-// settle ends the wait of the session's last statement.
-func (h *holder) settle(s *session) {
-	if s.last != nil {
-		h.bytes -= s.last.size()
-		h.ready = append(h.ready, s.last)
-		s.last = nil
-	}
 }
 
 // release gives the nested statements of a session the id of their caller, if it is that. Those of another caller, which
@@ -107,7 +95,9 @@ func (h *holder) expire(now time.Time, all bool) {
 				wait = forPlan
 			}
 			if all || now.Sub(s.last.since) >= wait {
-				h.settle(s)
+				h.bytes -= s.last.size()
+				h.ready = append(h.ready, s.last)
+				s.last = nil
 			}
 		}
 		if len(s.nested) > 0 && (all || now.Sub(s.nested[0].since) >= forCaller) {

@@ -52,7 +52,7 @@ func Run(ctx context.Context, cfg Config) error {
 		ended := errors.Is(err, io.EOF)
 		switch {
 		case ctx.Err() != nil:
-			return cfg.finish(&h)
+			return cfg.finish(&h, items)
 		case err != nil && !ended && first:
 			return err
 		case err != nil && !ended:
@@ -66,13 +66,8 @@ func Run(ctx context.Context, cfg Config) error {
 			broken = false
 			cfg.Log.Info("the log can be read again")
 		}
-		now := cfg.Now()
-		for _, item := range items {
-			if item.Application != cfg.Own || cfg.Own == "" {
-				h.add(read(item), now)
-			}
-		}
-		h.expire(now, ended)
+		cfg.add(&h, items)
+		h.expire(cfg.Now(), ended)
 		if err := cfg.put(ctx, &h, len(items) > 0 || first); err != nil {
 			return err
 		}
@@ -81,6 +76,15 @@ func Run(ctx context.Context, cfg Config) error {
 		}
 		if ended {
 			return nil
+		}
+	}
+}
+
+func (cfg *Config) add(h *holder, items []tail.Item) {
+	now := cfg.Now()
+	for _, item := range items {
+		if item.Application != cfg.Own || cfg.Own == "" {
+			h.add(read(item), now)
 		}
 	}
 }
@@ -130,10 +134,11 @@ func (cfg *Config) normalise(ctx context.Context, x *executed) {
 }
 
 // finish ends with ctx. What a file's log has is read again; what came over a stream would be lost.
-func (cfg *Config) finish(h *holder) error {
+func (cfg *Config) finish(h *holder, items []tail.Item) error {
 	if _, isStream := cfg.Source.(*tail.Stream); !isStream {
 		return nil
 	}
+	cfg.add(h, items)
 	h.expire(cfg.Now(), true)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -114,13 +114,16 @@ func withoutParameters(json []byte) []byte {
 	return json
 }
 
-var quoted = regexp.MustCompile(`"[^"]*"?`)
+var (
+	raised = regexp.MustCompile(` at RAISE|PL/(?:Python|Perl|Tcl|v8|R)`) // the context of a message that a function wrote
+	quoted = regexp.MustCompile(`"[^"]*"?`)
+)
 
 // errorText is the message of an error. Redacted it holds no values: the server puts them in quotes, and what a function
 // raises may have them anywhere.
 func errorText(message, context string, redact bool) string {
 	if redact {
-		if strings.Contains(context, " at RAISE") {
+		if raised.MatchString(context) {
 			return "?"
 		}
 		message = statement.Mask(quoted.ReplaceAllString(message, "'?'"))

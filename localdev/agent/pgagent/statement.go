@@ -30,8 +30,9 @@ type executed struct {
 	text   string // the statement's, without the comment that had the id
 	cut    bool   // text is not whole
 	plan   plan
-	byPipe bool // the extended protocol ran it: its plan may be logged after its duration
 	nested bool
+
+	extended bool // the extended protocol ran it: its plan may be logged after its duration
 
 	caller   *executed // of a nested statement, when the log told it; of a plan, the duration that was logged before it
 	id       string    // from the comment or application_name; "" for none
@@ -56,12 +57,16 @@ func read(item tail.Item) *executed {
 			x.raw, x.cut = "?", true // a format that is not read, or cut off before the statement
 		}
 		x.nested = item.Context != ""
+		if item.Command == "BIND" { // the next statement closed the portal, and it is that one's id
+			x.QueryID = ""
+		}
 	} else if m := timedMessage.FindStringSubmatch(item.Message); m != nil {
 		x.kind, x.took = timed, m[1]
-		x.raw, x.byPipe = item.Message[len(m[0]):], m[2] != "statement"
+		x.raw, x.extended = item.Message[len(m[0]):], m[2] != "statement"
 	} else if item.Severity == "ERROR" && item.Statement != "" {
 		x.kind, x.raw = failed, item.Statement
 	}
+	x.raw = strings.ReplaceAll(x.raw, "\x00", "\ufffd") // a hole in the file, after a crash of the machine
 	if strings.TrimSpace(x.raw) == "" {
 		x.kind = none
 		return x
@@ -100,40 +105,36 @@ func (x *executed) begin() time.Time {
 // of the outermost statement, and run in one transaction. Where the log tells no transaction, times tell: what is nested
 // begins in its caller. Stamps are cut to the millisecond.
 func (x *executed) calls(nested *executed) bool {
-	if x.QueryID != nested.QueryID {
+	isTold := x.QueryID != ""
+	switch {
+	case x.QueryID != nested.QueryID:
 		return false
-	}
-	if x.Transaction != "" && nested.Transaction != "" && x.QueryID != "" {
-		return x.Transaction == nested.Transaction
-	}
-	if x.Transaction != nested.Transaction {
+	case x.kind == failed: // when it began is not known
+		return isTold && x.Transaction == nested.Transaction
+	case x.kind == planned && x.Transaction != nested.Transaction:
 		return false
+	case x.kind == planned && isTold && x.Transaction != "":
+		return true
 	}
-	if x.kind == failed { // when it began is not known
-		return x.QueryID != ""
-	}
-	return !nested.begin().Add(time.Millisecond).Before(x.begin())
+	return !nested.begin().Add(time.Millisecond).Before(x.begin()) // a duration is logged after its transaction
 }
 
-// sameRun tells whether a plan and a duration are of one execution.
-func (x *executed) sameRun(other *executed) bool {
-	if x.kind == other.kind || x.raw != other.raw || x.QueryID != other.QueryID || x.nested || other.nested {
-		return false
-	}
-	p, d := x, other
+// joined returns one statement of a plan and a duration of one execution, which were logged in this order; nil when they
+// are not that.
+func joined(first, second *executed) *executed {
+	p, d := first, second
 	if p.kind == timed {
 		p, d = d, p
 	}
-	return p.kind == planned && d.kind == timed && p.micros <= d.micros
-}
-
-// joined returns the plan's statement with the duration of the server. The two were logged in this order.
-func joined(first, second *executed) *executed {
-	if first.kind == planned {
-		first.serverMS = second.took
-		return first
+	switch {
+	case p.kind != planned || d.kind != timed || p.raw != d.raw || p.micros > d.micros:
+		return nil
+	case p == second: // the portal was closed, maybe long after the statement's end, and under the query id of the next
+		p.serverMS, p.server, p.caller, p.QueryID = d.took, d.begin(), d, d.QueryID
+		return p
+	case p.QueryID != d.QueryID || !d.begin().Before(p.begin().Add(time.Millisecond)): // a later execution's
+		return nil
 	}
-	// The plan is logged when the portal is closed, which may be long after the statement's end.
-	second.serverMS, second.server, second.caller = first.took, first.begin(), first
-	return second
+	p.serverMS = d.took
+	return p
 }

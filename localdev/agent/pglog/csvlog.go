@@ -11,9 +11,9 @@ type csvlog struct{}
 
 // The columns that are read, from 0.
 const (
-	csvTime, csvUser, csvDatabase, csvSession, csvLine, csvTransaction = 0, 1, 2, 5, 6, 9
-	csvSeverity, csvState, csvMessage, csvDetail                       = 11, 12, 13, 14
-	csvContext, csvStatement, csvApplication, csvQueryID               = 18, 19, 22, 25
+	csvTime, csvUser, csvDatabase, csvSession, csvLine, csvCommand, csvTransaction = 0, 1, 2, 5, 6, 7, 9
+	csvSeverity, csvState, csvMessage, csvDetail                                   = 11, 12, 13, 14
+	csvContext, csvStatement, csvApplication, csvQueryID                           = 18, 19, 22, 25
 )
 
 // csvBegin is how an entry begins: time, user, database, process id, address, session id, line. Inside of a field quotes
@@ -57,7 +57,7 @@ func (csvlog) Parse(raw []byte) (Entry, error) {
 	}
 	return Entry{
 		Time: time, User: at(csvUser), Database: at(csvDatabase), Application: at(csvApplication), Session: at(csvSession), Line: at(csvLine),
-		Transaction: at(csvTransaction), Severity: at(csvSeverity), State: at(csvState), Message: at(csvMessage), Detail: at(csvDetail),
+		Transaction: at(csvTransaction), Command: at(csvCommand), Severity: at(csvSeverity), State: at(csvState), Message: at(csvMessage), Detail: at(csvDetail),
 		Context: at(csvContext), Statement: at(csvStatement), QueryID: queryID(at(csvQueryID)),
 	}, nil
 }

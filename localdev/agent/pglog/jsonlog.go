@@ -18,6 +18,7 @@ func (jsonlog) Parse(raw []byte) (Entry, error) {
 		Session     string      `json:"session_id"`
 		Line        json.Number `json:"line_num"`
 		Transaction string      `json:"vxid"`
+		Command     string      `json:"ps"`
 		Severity    string      `json:"error_severity"`
 		State       string      `json:"state_code"`
 		Message     string
@@ -37,7 +38,7 @@ func (jsonlog) Parse(raw []byte) (Entry, error) {
 	}
 	return Entry{
 		Time: at, User: line.User, Database: line.Database, Application: line.Application, Session: line.Session, Line: line.Line.String(),
-		Transaction: line.Transaction, Severity: line.Severity, State: line.State, Message: line.Message, Detail: line.Detail,
+		Transaction: line.Transaction, Command: line.Command, Severity: line.Severity, State: line.State, Message: line.Message, Detail: line.Detail,
 		Context: line.Context, Statement: line.Statement, QueryID: queryID(line.QueryID.String()),
 	}, nil
 }

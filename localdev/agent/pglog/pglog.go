@@ -22,6 +22,7 @@ type Entry struct {
 	Session     string // session_id, such as 6b0a29f5.61f2; where only the process id is logged, that
 	Line        string // the entry's number in its session, decimal
 	Transaction string // the virtual transaction id, such as 3/779
+	Command     string // the session's command at that moment, such as SELECT or BIND
 	Severity    string // LOG, ERROR, …
 	State       string // SQLSTATE
 	Message     string

@@ -64,7 +64,7 @@ func TestFormatsAgree(t *testing.T) {
 		require.Len(t, stderr, 5)
 		for i, e := range stderr {
 			want := jsonlog[4+i]
-			want.Session, want.Line, want.Transaction, want.QueryID, want.State = "25074", "", "", "", "" // the prefix has none of these
+			want.Session, want.Line, want.Transaction, want.Command, want.QueryID, want.State = "25074", "", "", "", "", "" // the prefix has none of these
 			require.Equal(t, want, e)
 		}
 	}
@@ -89,7 +89,9 @@ func TestStderrPrefixes(t *testing.T) {
 		{"%m [%p] %c %l %Q %q%u@%d/%a ", "2026-11-28 01:10:13.667 UTC [25074] 6b0a29f5.61f2 3 0 LOG:  x", Entry{Session: "6b0a29f5.61f2", Line: "3"}},
 		{"%t:%r:%u@%d:[%p]:", "2026-11-28 01:10:13 UTC:10.0.0.1(4711):app@shop:[25074]:LOG:  x", Entry{User: "app", Database: "shop", Session: "25074"}},
 		{"%n %-8p|%6l|%v|%e|%%|%a ", "1795828213.667 25074   |     3|3/779|22012|%|[unknown] LOG:  x", Entry{Session: "25074", Line: "3", Transaction: "3/779", State: "22012"}},
+		{"%m %p %i ", "2026-11-28 01:10:13.667 UTC 12 BIND LOG:  x", Entry{Session: "12", Command: "BIND"}},
 		{"%m %p %p ", "2026-11-28 02:10:13.667 CET 12 13 LOG:  x", Entry{Session: "12"}},
+		{"%m %p ", "2026-11-28 01:10:13.667 UTC 12 LOG:  00000: x", Entry{Session: "12", State: "00000"}},
 		{"%m %p ", "2026-11-27 21:40:13.667 -0330 12 LOG:  x", Entry{Session: "12"}},
 	} {
 		f, err := New("stderr", c.prefix)

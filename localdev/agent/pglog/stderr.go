@@ -23,6 +23,9 @@ var escapes = map[byte]string{
 	's': `\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+`, 'e': `[0-9A-Z]{5}`, 'c': `[0-9a-f]+\.[0-9a-f]+`, 'l': `\d+`, 'v': `(?:\d+/\d+|)`, 'x': `\d+`, 'Q': `-?\d+`,
 }
 
+// verbose is what log_error_verbosity = verbose writes before a message.
+var verbose = regexp.MustCompile(`^[0-9A-Z]{5}: `)
+
 var padding = regexp.MustCompile(`^-?\d+`)
 
 // newStderr returns the format of lines that begin with a prefix.
@@ -153,6 +156,8 @@ func (f stderr) Parse(raw []byte) (e Entry, err error) {
 			}
 		case "l":
 			e.Line = value
+		case "i":
+			e.Command = value
 		case "v":
 			e.Transaction = value
 		case "e":
@@ -168,7 +173,11 @@ func (f stderr) Parse(raw []byte) (e Entry, err error) {
 	var other string
 	part := &e.Message // what the lines that follow go on with
 	var text strings.Builder
-	text.Write(line[len(m[0]):])
+	first := line[len(m[0]):]
+	if state := verbose.Find(first); state != nil && (e.Severity == "ERROR" || string(state) == "00000: ") {
+		e.State, first = string(state[:5]), first[len(state):]
+	}
+	text.Write(first)
 	for len(rest) > 0 {
 		line, rest, _ = bytes.Cut(rest, []byte("\n"))
 		if begins, more := f.start(line); begins || more {

@@ -42,7 +42,7 @@ func (c *checker) add(what string, sql ...string) { c.missing = append(c.missing
 // Check tells what a server lacks. The error says that it cannot be asked.
 func Check(ctx context.Context, db *DB, want Wanted) ([]Missing, error) {
 	r, err := db.query(ctx, `SELECT name, setting FROM pg_settings WHERE name = ANY ($1)`,
-		`{server_version_num,shared_preload_libraries,session_preload_libraries,log_destination,logging_collector,log_line_prefix,compute_query_id,auto_explain.log_format}`)
+		`{server_version_num,shared_preload_libraries,session_preload_libraries,log_destination,logging_collector,log_line_prefix,log_error_verbosity,lc_messages,compute_query_id,auto_explain.log_format}`)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +69,9 @@ func Check(ctx context.Context, db *DB, want Wanted) ([]Missing, error) {
 	}
 	if c.settings["compute_query_id"] == "off" {
 		c.add("compute_query_id is off, and without query ids a nested statement may not find its caller", "ALTER SYSTEM SET compute_query_id = 'auto';", reload)
+	}
+	if language := c.settings["lc_messages"]; language != "" && language != "C" && language != "POSIX" && !strings.HasPrefix(language, "en") && !strings.HasPrefix(language, "C.") {
+		c.add("lc_messages is "+language+", and the agent reads English", "ALTER SYSTEM SET lc_messages = 'C';", reload)
 	}
 	for _, check := range []func(context.Context, Wanted) error{c.statements, c.role, c.appRole} {
 		if err := check(ctx, want); err != nil {
@@ -134,7 +137,7 @@ func (c *checker) log(want Wanted) {
 			}
 		}
 		if has("stderr") && c.settings["log_line_prefix"] == want.Prefix {
-			return
+			format = "stderr"
 		}
 	}
 	if format == "jsonlog" && c.version < 150000 {
@@ -149,6 +152,9 @@ func (c *checker) log(want Wanted) {
 	}
 	if prefix := c.settings["log_line_prefix"]; format == "stderr" && prefix != want.Prefix {
 		c.add(fmt.Sprintf("log_line_prefix is %q, and the agent is told to read %q (--log-line-prefix)", prefix, want.Prefix), "ALTER SYSTEM SET log_line_prefix = "+literal(want.Prefix)+";", reload)
+	}
+	if format == "stderr" && c.settings["log_error_verbosity"] == "terse" {
+		c.add("log_error_verbosity is terse, and so stderr does not tell nested statements from others", "ALTER SYSTEM SET log_error_verbosity = 'default';", reload)
 	}
 }
 

@@ -13,11 +13,6 @@ import (
 	"github.com/bitville/listener/localdev/postgrestest"
 )
 
-// dsnOf is a connection of one role.
-func dsnOf(pg *postgrestest.Server, role string) string {
-	return "host=" + pg.Dir + " dbname=postgres user=" + role
-}
-
 func open(t testing.TB, dsn string) *DB {
 	t.Helper()
 	db, err := New(dsn)
@@ -46,7 +41,7 @@ func TestCheck(t *testing.T) {
 	postgrestest.Require(t)
 	for _, format := range []string{"jsonlog", "auto", "stderr"} {
 		t.Run(format, func(t *testing.T) {
-			pg := postgrestest.Start(t, "shared_preload_libraries = ''\nlog_destination = stderr\nlogging_collector = off\ncompute_query_id = off\nsession_preload_libraries = ''")
+			pg := postgrestest.Start(t, "shared_preload_libraries = ''\nlog_destination = stderr\nlogging_collector = off\ncompute_query_id = off\nlog_error_verbosity = terse\nsession_preload_libraries = ''")
 			pg.SQL(t, "ALTER SYSTEM RESET ALL")
 			require.NoError(t, pg.WithoutSettings(t, "auto_explain."))
 			pg.SQL(t, `CREATE ROLE app LOGIN; CREATE ROLE "the agent" LOGIN`)
@@ -62,6 +57,7 @@ func TestCheck(t *testing.T) {
 			for _, part := range []string{"auto_explain is not loaded (restart", "pg_stat_statements is not loaded (restart", "auto_explain.log_format", "compute_query_id is off", "the extension pg_stat_statements is not", "the role app may not ask for plans"} {
 				require.Contains(t, all, part)
 			}
+			require.Equal(t, format == "stderr", strings.Contains(all, "log_error_verbosity is terse"))
 			run(t, pg, sql)
 			pg.Restart(t)
 			for _, dsn := range []string{agent, admin} {
@@ -97,7 +93,7 @@ func TestConfig(t *testing.T) {
 	for _, format := range []string{"csvlog", "stderr"} {
 		want := Wanted{Format: format, Prefix: "%m [%p] %c %l %Q %q%u@%d/%a ", Statements: true, AppRole: "app"}
 		text := Config(want)
-		pg := postgrestest.Start(t, "log_destination = stderr\n"+text)
+		pg := postgrestest.Start(t, "log_destination = stderr\n"+text+"log_directory = '<dir>'")
 		pg.SQL(t, "CREATE ROLE app; CREATE EXTENSION pg_stat_statements")
 		pg.SQL(t, regexp.MustCompile(`GRANT.*;`).FindString(text))
 		what, _ := check(t, pg.DSN, want)

@@ -53,7 +53,7 @@ func (s *Snapshots) Run(ctx context.Context) {
 			return
 		}
 		if err != nil && !broken {
-			s.Log.Error("pg_stat_statements cannot be read; it is tried again", "error", err.Error())
+			s.Log.Error("no snapshot of pg_stat_statements; the next one tells of this time too", "error", err.Error())
 		}
 		broken = err != nil
 		select {

@@ -142,6 +142,8 @@ func TestOneProcess(t *testing.T) {
 	h := newHarness(t, newListener(t))
 	_, err := Open(h.cfg)
 	require.ErrorContains(t, err, "the folder "+h.cfg.Dir+" is used by another agent")
+	require.True(t, InUse(h.cfg.Dir))
 	require.NoError(t, h.Close())
+	require.False(t, InUse(h.cfg.Dir))
 	h.open(t)
 }

@@ -127,9 +127,12 @@ func Open(cfg Config) (*Shipper, error) {
 	return s, nil
 }
 
+// lockFile stands in Config.Dir.
+const lockFile = ".lock"
+
 // lockFolder keeps another process out until it is closed, or this process ends.
 func lockFolder(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the folder: %w", err)
 	}
@@ -141,6 +144,16 @@ func lockFolder(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("lock the folder %s: %w", dir, err)
 	}
 	return f, nil
+}
+
+// InUse tells whether an agent runs that has a folder.
+func InUse(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
 // Put takes records of Config.Stream; see PutTo.

@@ -120,17 +120,24 @@ func (s *Shipper) readFile(path, agent string) (t *taken, unfinished int64, err 
 		if s.cfg.Now().Sub(info.ModTime()) < patience {
 			return newTaken(), info.Size(), nil
 		}
-		s.cfg.Log.Warn("a file of records is damaged; what is whole in it is sent", "file", path, "error", err.Error())
-		s.Drop(Damaged, 1, info.Size())
+		if !errors.Is(err, errOpen) {
+			s.cfg.Log.Warn("a file of records is damaged; what is whole in it is sent", "file", path, "error", err.Error())
+			s.Drop(Damaged, 1, info.Size())
+		}
 	}
 	t.paths = []string{path}
 	return t, 0, nil
 }
 
-var errUnfinished = errors.New("it ends within a record")
+// A file that somebody still writes ends in one of these ways.
+var (
+	errUnfinished = errors.New("it ends within a record")
+	errOpen       = errors.New("it does not end with a line end")
+)
 
-// readLines reads records, each a line.
+// readLines reads records, each a line. With errOpen all of them are read.
 func (t *taken) readLines(in io.Reader, agent string) error {
+	isEmpty := true
 	for lines := bufio.NewReaderSize(in, 64<<10); ; {
 		line, n, err := readLine(lines)
 		isLast := err != nil
@@ -156,9 +163,13 @@ func (t *taken) readLines(in io.Reader, agent string) error {
 			t.bytes += len(text)
 			t.read++
 		}
+		if isLast && (n > 0 || isEmpty) {
+			return errOpen
+		}
 		if isLast {
 			return nil
 		}
+		isEmpty = false
 	}
 }
 

@@ -88,6 +88,10 @@ func (l *Local) hold(file File) error {
 	if err != nil {
 		return fmt.Errorf("open the log: %w; let the agent's user read it: add the user to the group that owns the file, and set log_file_mode = 0640", err)
 	}
+	if info, err := handle.Stat(); err != nil || describe(file.Name, info).ID != file.ID {
+		_ = handle.Close() // it was replaced meanwhile: the next look finds it
+		return nil
+	}
 	l.open[file.ID] = handle
 	return nil
 }

@@ -7,7 +7,23 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
+
+// position is how far a file was read.
+type position struct {
+	Name   string     `json:"name"`
+	ID     string     `json:"id"`
+	Offset int64      `json:"offset"`
+	Head   string     `json:"head,omitempty"`       // hash of its first bytes
+	HeadOf int        `json:"head_bytes,omitempty"` // how many
+	Held   [][2]int64 `json:"held,omitempty"`       // entries before Offset that were not done
+
+	file    File
+	there   bool
+	isLast  bool // no file is newer
+	changed time.Time
+}
 
 // stored is the content of the positions' file.
 type stored struct {

@@ -10,7 +10,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -75,21 +74,6 @@ type Follower struct {
 	told    bool        // that entries cannot be read
 	waits   bool        // not the first look
 	behind  atomic.Int64
-}
-
-// position is how far a file was read.
-type position struct {
-	Name   string     `json:"name"`
-	ID     string     `json:"id"`
-	Offset int64      `json:"offset"`
-	Head   string     `json:"head,omitempty"`       // hash of its first bytes
-	HeadOf int        `json:"head_bytes,omitempty"` // how many
-	Held   [][2]int64 `json:"held,omitempty"`       // entries before Offset that were not done
-
-	file    File
-	there   bool
-	isLast  bool // no file is newer
-	changed time.Time
 }
 
 // Follow returns a Follower that goes on where the one before it stored. The error names the file that is no such thing.
@@ -183,9 +167,12 @@ func (f *Follower) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := f.cfg.Now()
+	places := make(map[string]int)
+	for i, p := range f.known {
+		places[p.ID] = i
+	}
 	place := func(file File) int {
-		if at := slices.IndexFunc(f.known, func(p *position) bool { return p.ID == file.ID }); at >= 0 {
+		if at, ok := places[file.ID]; ok {
 			return at
 		}
 		return len(f.known)
@@ -193,23 +180,20 @@ func (f *Follower) look(ctx context.Context) error {
 	slices.SortFunc(files, func(a, b File) int { // the clock of stamps is coarse: of two that are equal the new one is newer
 		return cmp.Or(a.Modified.Compare(b.Modified), place(a)-place(b), strings.Compare(a.Name, b.Name))
 	})
+	now := f.cfg.Now()
 	var order []*position
 	for i, file := range files {
-		at := slices.IndexFunc(f.known, func(p *position) bool { return p.ID == file.ID })
-		if at < 0 {
-			p := &position{Name: file.Name, ID: file.ID}
-			if !f.started && !f.cfg.FromStart {
-				p.Offset = file.Size
-			}
-			f.known = append(f.known, p)
-			at = len(f.known) - 1
+		var p *position
+		if at, ok := places[file.ID]; ok {
+			p = f.known[at]
+		} else if p = (&position{ID: file.ID}); !f.started && !f.cfg.FromStart {
+			p.Offset = file.Size
 		}
-		p := f.known[at]
 		if !p.there || p.file.Size != file.Size {
-			p.changed = now
-			if err := f.identify(ctx, p, file); err != nil {
+			if p, err = f.identify(ctx, p, file); err != nil {
 				return err
 			}
+			p.changed = now
 		}
 		p.Name, p.file, p.there, p.isLast = file.Name, file, true, i == len(files)-1
 		order = append(order, p)
@@ -230,91 +214,28 @@ func (f *Follower) isDone(p *position) bool {
 	return p.there && !p.isLast && p.file.Size <= p.Offset && len(p.Held) == 0 && f.cfg.Now().Sub(p.changed) >= settled
 }
 
-// identify tells whether a file is the one that was read, and begins anew when it is not.
-func (f *Follower) identify(ctx context.Context, p *position, file File) error {
+// identify tells whether a file is the one that was read, and returns a new position at its beginning when it is not.
+func (f *Follower) identify(ctx context.Context, p *position, file File) (*position, error) {
 	head := make([]byte, headBytes)
 	n, err := f.files.ReadAt(ctx, file, head, 0)
 	if err != nil {
-		return fmt.Errorf("read the beginning of %s: %w", file.Name, err)
+		return nil, fmt.Errorf("read the beginning of %s: %w", file.Name, err)
 	}
 	head = head[:n]
 	if p.Offset > file.Size || p.HeadOf > n || p.HeadOf > 0 && p.Head != hash(head[:p.HeadOf]) {
 		f.cfg.Log.Info("a log file was truncated or replaced, and is read from its beginning", "file", file.Name)
-		p.Offset, p.Held, p.HeadOf = 0, nil, 0
-		f.again = slices.DeleteFunc(f.again, func(q *position) bool { return q == p })
+		p = &position{ID: file.ID}
 	}
 	if p.HeadOf < headBytes {
 		p.HeadOf = n
 		p.Head = hash(head)
 	}
-	return nil
+	return p, nil
 }
 
 func hash(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
-}
-
-// read reads on in one file. moved tells whether there was anything whole.
-func (f *Follower) read(ctx context.Context, p *position) (items []Item, moved bool, err error) {
-	for size := step; ; size *= 2 {
-		b := make([]byte, min(int64(size), p.file.Size-p.Offset))
-		n, err := f.files.ReadAt(ctx, p.file, b, p.Offset)
-		if err != nil {
-			return nil, false, fmt.Errorf("read %s: %w", p.Name, err)
-		}
-		b = b[:n]
-		atEnd := p.Offset+int64(n) >= p.file.Size
-		items, used := f.cut(p, b, atEnd && f.isFinal(p, b))
-		p.Offset += int64(used)
-		if used > 0 || atEnd || n == 0 {
-			return items, used > 0, nil
-		}
-	}
-}
-
-// isFinal tells whether nothing is written behind b any more: the log went on in another file, or b is whole lines and
-// nothing has come for so long that the entry must be whole, for one entry is written at once.
-func (f *Follower) isFinal(p *position, b []byte) bool {
-	since := f.cfg.Now().Sub(p.changed)
-	return !p.isLast && since >= settled || since >= quiet && len(b) > 0 && b[len(b)-1] == '\n'
-}
-
-// cut returns the entries that b, which stands at the file's Offset, begins with, and their length.
-func (f *Follower) cut(p *position, b []byte, final bool) (items []Item, used int) {
-	for used < len(b) {
-		n := f.format.Next(b[used:], final)
-		if n == 0 {
-			break
-		}
-		from := p.Offset + int64(used)
-		entry, err := f.format.Parse(b[used : used+n])
-		used += n
-		if err == nil {
-			items = append(items, Item{Entry: entry, Offset: from, file: p, end: from + int64(n)})
-		} else if !errors.Is(err, pglog.ErrNoEntry) && !f.told {
-			f.told = true
-			f.cfg.Log.Error("the log cannot be read", "file", p.Name, "error", err.Error())
-		}
-	}
-	return items, used
-}
-
-// readAgain returns the entries that were held.
-func (f *Follower) readAgain(ctx context.Context) (items []Item, err error) {
-	p := f.again[0]
-	for _, held := range p.Held {
-		b := make([]byte, held[1]-held[0])
-		n, err := f.files.ReadAt(ctx, p.file, b, held[0])
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", p.Name, err)
-		}
-		if entry, err := f.format.Parse(b[:n]); err == nil {
-			items = append(items, Item{Entry: entry, Offset: held[0], file: p, end: held[1]})
-		}
-	}
-	f.again = f.again[1:]
-	return items, nil
 }
 
 // Behind is how many bytes of the log are not read yet. It may be called from any goroutine.

@@ -2,12 +2,10 @@ package tail
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -289,31 +287,4 @@ func TestAnything(t *testing.T) {
 			require.Equal(t, 1, seen[fmt.Sprint(line)], "seed %d, entry %d", seed, line)
 		}
 	}
-}
-
-func TestStream(t *testing.T) {
-	b := newBench(t, "stderr")
-	text := b.entry() + b.entry() + b.entry()
-	in, out := io.Pipe()
-	go func() {
-		for piece := range slices.Chunk([]byte(text), 7) {
-			_, _ = out.Write(piece)
-		}
-		_ = out.Close()
-	}()
-	s := NewStream(t.Context(), in, func(beginning []byte) (pglog.Format, error) {
-		return pglog.New(pglog.Guess(beginning), "%m [%p] ")
-	}, time.Now)
-	var got []string
-	for {
-		items, err := s.Next(t.Context())
-		if err == io.EOF {
-			break
-		}
-		require.NoError(t, err)
-		for _, item := range items {
-			got = append(got, item.Context)
-		}
-	}
-	require.Equal(t, []string{"c1", "c2", "c3"}, got)
 }
