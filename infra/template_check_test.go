@@ -29,7 +29,7 @@ func stackFunctions(t *testing.T) (all []stackFunction) {
 		}
 		require.NotEmpty(t, one.name, "%s has no block in template.yaml", f.Name)
 		if f.Needs.Keys {
-			one.settings = append(one.settings, "BITVILLE_API_KEYS", "BITVILLE_MAX_BODY_BYTES")
+			one.settings = append(one.settings, "BITVILLE_API_KEYS", "BITVILLE_MAX_BODY_BYTES", "BITVILLE_REDACT")
 		}
 		if f.Optional {
 			one.settings = append(one.settings, "BITVILLE_IMPORT_KEEP")

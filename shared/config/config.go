@@ -43,6 +43,7 @@ type Intake struct {
 	AuthFailuresPerMinute int              `env:"BITVILLE_AUTH_FAILURES_PER_MINUTE" envDefault:"100"`
 	TrustedProxies        clientip.Proxies `env:"BITVILLE_TRUSTED_PROXIES"`
 	ImportKeep            []string         `env:"BITVILLE_IMPORT_KEEP"`
+	Redact                string           `env:"BITVILLE_REDACT" envDefault:"off"`
 }
 
 // Listener is of the one process: on AWS Lambda it does nothing.
