@@ -1,6 +1,7 @@
 package functions_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -121,6 +123,14 @@ func TestInitOpensNoConnection(t *testing.T) {
 		{"ingestpostgres", "GET /", func(f *functiontest.Runtime) {
 			body := strings.Replace(phpRecord(1), "request_uri", "query", 1)
 			requireLater(t, send(t, f, "POST /", body))
+		}},
+		{"importxhgui", "GET /run/import", func(f *functiontest.Runtime) {
+			body := fmt.Sprintf(`{"profile":{},"meta":{"url":"/","request_ts":{"sec":%d}}}`, time.Now().Unix())
+			require.Equal(t, http.StatusServiceUnavailable, send(t, f, "POST /run/import", body).StatusCode)
+		}},
+		{"importbuggregator", "GET /api/profiler/store", func(f *functiontest.Runtime) {
+			body := fmt.Sprintf(`{"profile":{},"app_name":"shop","date":%d}`, time.Now().Unix())
+			require.Equal(t, http.StatusAccepted, send(t, f, "POST /api/profiler/store", body).StatusCode)
 		}},
 		{"health", "GET /health", func(f *functiontest.Runtime) {
 			require.Equal(t, http.StatusServiceUnavailable, send(t, f, "GET /ready", "").StatusCode)

@@ -11,7 +11,7 @@ var brokenTemplates = []struct{ old, new, problem string }{
 	{`LogGroup: !Ref HealthLogs`, "LogGroup: !Ref RetentionLogs", "HealthFunction has no log group of its own"},
 	{`RetentionInDays: !Ref LogRetentionDays`, "LogGroupName: /aws/lambda/ingest", "IngestPhpLogs.RetentionInDays is ,"},
 	{`RetentionInDays: !Ref LogRetentionDays`, "LogGroupName: /aws/lambda/ingest", `IngestPhpLogs.LogGroupName is "/aws/lambda/ingest"`},
-	{`, !GetAtt HealthLogs.Arn\]`, "]", "HealthFunction may not log or trace"},
+	{`                  - !GetAtt HealthLogs.Arn\n`, "", "HealthFunction may not log or trace"},
 	{`!If \[ReserveHealth, .*`, "5", "HealthFunction reserves the concurrency 5"},
 
 	{`BITVILLE_DB_URL: .*`, "BITVILLE_DB_PATH: /tmp/b.db", "HealthFunction has the variables"},
@@ -27,6 +27,15 @@ var brokenTemplates = []struct{ old, new, problem string }{
 	{`InvokeMode: RESPONSE_STREAM`, "InvokeMode: BUFFERED", "IngestPhpFunction has the URLs"},
 	{`InvokeMode: RESPONSE_STREAM`, "Cors: {AllowOrigins: ['*']}\n        InvokeMode: RESPONSE_STREAM", "IngestPhpFunction has the URLs"},
 	{`(?s)Timeout: 300`, "Timeout: 300\n      FunctionUrlConfig: {AuthType: NONE, InvokeMode: RESPONSE_STREAM}", "RetentionFunction has the URLs"},
+
+	{`(?s)(  ImportXhguiFunction:\n.*?\n)    Condition: ImportXhgui\n`, "  ImportXhguiFunction:\n    Type: AWS::Serverless::Function\n", "ImportXhguiFunction depends on the condition , not ImportXhgui"},
+	{`(?s)  ImportXhguiLogs:\n.*?    Condition: ImportXhgui\n`, "  ImportXhguiLogs:\n    Type: AWS::Logs::LogGroup\n", "ImportXhguiLogs depends on the condition , not ImportXhgui"},
+	{`    Condition: ImportBuggregator\n    Description`, "    Description", "output ImportBuggregatorUrl depends on the condition , not ImportBuggregator"},
+	{`ImportFunctions, Buggregator\]`, "ImportFunctions, Xhgui]", "ImportBuggregator is"},
+	{`    Default: none\n    Description: The functions`, "    Default: xhgui\n    Description: The functions", "ImportFunctions deploys xhgui by default"},
+	{`none: \{Xhgui: left-out`, "none: {Xhgui: deployed", "ImportFunctions none deploys [Xhgui]"},
+	{`all: \{Xhgui: deployed`, "all: {Xhgui: left-out", "ImportFunctions all deploys"},
+	{`, all\]`, ", everything]", "ImportFunctions may be"},
 
 	{`OmitName: true`, "OmitName: false", `RetentionFunctionHourly.Name is "RetentionFunctionHourly"`},
 	{`rate\(1 hour\)`, "rate(1 day)", `ScheduleExpression is "rate(1 day)"`},

@@ -21,7 +21,7 @@ func stackFunctions(t *testing.T) (all []stackFunction) {
 	named := regexp.MustCompile(`(?m)^  (\w+Function):$`).FindAllStringSubmatch(readTemplate(t), -1)
 	require.Len(t, named, len(functions.OnLambda()), "each function has a block in template.yaml, and no other has")
 	for _, f := range functions.OnLambda() {
-		one := stackFunction{folder: f.Name, hasURL: len(f.Patterns) > 0, takesKey: f.Needs.Keys}
+		one := stackFunction{folder: f.Name, hasURL: len(f.Patterns) > 0, takesKey: f.Needs.Keys, optional: f.Optional}
 		for _, name := range named {
 			if strings.EqualFold(name[1], f.Name+"Function") {
 				one.name = name[1]
@@ -29,7 +29,10 @@ func stackFunctions(t *testing.T) (all []stackFunction) {
 		}
 		require.NotEmpty(t, one.name, "%s has no block in template.yaml", f.Name)
 		if f.Needs.Keys {
-			one.settings = append(one.settings, "BITVILLE_API_KEYS", "BITVILLE_MAX_BODY_BYTES")
+			one.settings = append(one.settings, "BITVILLE_API_KEYS", "BITVILLE_MAX_BODY_BYTES", "BITVILLE_REDACT")
+		}
+		if f.Optional {
+			one.settings = append(one.settings, "BITVILLE_IMPORT_KEEP")
 		}
 		if f.Needs.Retention {
 			one.settings = append(one.settings, "BITVILLE_RETENTION")
@@ -44,6 +47,7 @@ type stackFunction struct {
 	folder   string
 	hasURL   bool
 	takesKey bool
+	optional bool
 	settings []string
 }
 
@@ -57,13 +61,14 @@ type stack struct {
 		MinValue, MaxValue                                       *float64
 	}
 	Conditions map[string]any
+	Mappings   map[string]map[string]map[string]string
 	Resources  map[string]struct {
 		Type, Condition string
 		Properties      map[string]any
 	}
 	Outputs map[string]struct {
-		Description string
-		Value       any
+		Description, Condition string
+		Value                  any
 	}
 	problems []string
 }
@@ -75,6 +80,7 @@ func checkTemplate(s *stack, all []stackFunction) []string {
 		s.checkEnvironment(f.name, f.settings, f.takesKey)
 		s.checkURL(f.name, f.hasURL)
 	}
+	s.checkOptional(all)
 	s.checkSchedule()
 	s.checkAlarms(all)
 	s.checkRoles()
@@ -281,10 +287,12 @@ func (s *stack) checkURL(name string, has bool) {
 // checkOutputs looks at what a deployment prints.
 func (s *stack) checkOutputs() {
 	want := map[string]string{
-		"IngestPhpUrl":      `{"Fn::Sub":"${IngestPhpFunctionUrl.FunctionUrl}ingest/php"}`,
-		"IngestPostgresUrl": `{"Fn::Sub":"${IngestPostgresFunctionUrl.FunctionUrl}ingest/postgres"}`,
-		"HealthUrl":         `{"Fn::Sub":"${HealthFunctionUrl.FunctionUrl}health"}`,
-		"ReadyUrl":          `{"Fn::Sub":"${HealthFunctionUrl.FunctionUrl}ready"}`,
+		"IngestPhpUrl":         `{"Fn::Sub":"${IngestPhpFunctionUrl.FunctionUrl}ingest/php"}`,
+		"IngestPostgresUrl":    `{"Fn::Sub":"${IngestPostgresFunctionUrl.FunctionUrl}ingest/postgres"}`,
+		"ImportXhguiUrl":       `{"Fn::Sub":"${ImportXhguiFunctionUrl.FunctionUrl}run/import"}`,
+		"ImportBuggregatorUrl": `{"Fn::Sub":"${ImportBuggregatorFunctionUrl.FunctionUrl}api/profiler/store"}`,
+		"HealthUrl":            `{"Fn::Sub":"${HealthFunctionUrl.FunctionUrl}health"}`,
+		"ReadyUrl":             `{"Fn::Sub":"${HealthFunctionUrl.FunctionUrl}ready"}`,
 		"Smoke": `{"Fn::Sub":"make smoke URL=${IngestPhpFunctionUrl.FunctionUrl} POSTGRES_URL=${IngestPostgresFunctionUrl.FunctionUrl} ` +
 			`HEALTH_URL=${HealthFunctionUrl.FunctionUrl} PROJECT=shop KEY=$KEY"}`,
 		"AlarmTopic":   ref("AlarmTopic"),

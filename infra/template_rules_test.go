@@ -72,6 +72,9 @@ func each(value any) (all []string) {
 		list = []any{value}
 	}
 	for _, v := range list {
+		if members, _ := v.(map[string]any); members["Fn::If"] != nil { // of what is deployed or not
+			v = members["Fn::If"].([]any)[1]
+		}
 		all = append(all, asJSON(v))
 	}
 	return all

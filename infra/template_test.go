@@ -123,6 +123,7 @@ func TestTemplatePatterns(t *testing.T) {
 		{"ApiKeysVersion", []string{"", version}, []string{"AWSCURRENT", version + "}}"}},
 		{"Retention", []string{"1h", "168h", "8760h"}, []string{"", "0h", "168", "7d", "-1h"}},
 		{"IngestConcurrency", []string{"none", "1", "50", "1000"}, []string{"", "0", "-1", "None", "1.5"}},
+		{"ImportKeep", []string{"", "env", "query_values,exception.message"}, []string{"env, get", ",", "env,", "a=b"}},
 		{"HealthConcurrency", []string{"none", "5"}, []string{"", "0"}},
 		{"AlarmEmail", []string{"", "ops@example.com"}, []string{"ops", "ops@example", "a b@example.com"}},
 	} {

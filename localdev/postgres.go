@@ -198,15 +198,15 @@ func ignoreEnd(err error) error {
 	return err
 }
 
-// source is a log that is read.
-type source interface {
+// logSource is a log that is read.
+type logSource interface {
 	pgagent.Source
 	Behind() int64 // bytes
 	Close()
 }
 
 // source opens the log.
-func (c postgresCommand) source(ctx context.Context, cfg config.Postgres, log *slog.Logger) (source, error) {
+func (c postgresCommand) source(ctx context.Context, cfg config.Postgres, log *slog.Logger) (logSource, error) {
 	if cfg.LogFiles == "-" {
 		return tail.NewStream(ctx, os.Stdin, func(beginning []byte) (pglog.Format, error) {
 			if cfg.LogFileFormat != "auto" {

@@ -20,7 +20,7 @@ import (
 
 // commandPages are the pages whose commands the test runs, in this order. The commands of other pages need a service, AWS
 // or root.
-var commandPages = []string{"README.md", "testdata/payloads/README.md", "infra/agents.md", "infra/operate.md"}
+var commandPages = []string{"README.md", "testdata/payloads/README.md", "infra/agents.md", "infra/importers.md", "infra/operate.md"}
 
 // block is a fenced block of a page. Its kind is "sh" for one that runs to its end, "sh stays" for one that runs until the
 // next such block, and "sh needs X" for one that is skipped where the program X is missing. A text block right after it is

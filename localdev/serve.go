@@ -142,6 +142,7 @@ func listenUDP(cfg config.Config, log *slog.Logger, db store.Writer, counts *met
 		Keys:      cfg.Keys,
 		Sources:   sources,
 		Retention: cfg.Retention,
+		Redact:    cfg.Redact == "literals",
 		Store:     db,
 		Log:       log,
 		Now:       now,

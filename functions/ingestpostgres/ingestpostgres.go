@@ -14,5 +14,5 @@ const Path = "/ingest/postgres"
 
 // New returns the function's route.
 func New(cfg intake.Config) web.Routes {
-	return intake.New(Path, bitville.Wire{Source: record.Postgres}, cfg)
+	return intake.New(Path, bitville.Wire{Source: record.Postgres, Redact: cfg.Redact}, cfg)
 }

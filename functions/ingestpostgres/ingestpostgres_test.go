@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/functions/ingestpostgres"
+	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/intake/intaketest"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/sqlite/sqlitetest"
@@ -88,6 +89,22 @@ func TestOneRealPlan(t *testing.T) {
 		Attributes:    `{"database":"shop","query_id":-1827459224716984620,"session_id":"6b035773.3d4c","log_line":1}`,
 		Payload:       entries[0].Payload,
 	}, entries[0])
+}
+
+// TestRedact sends the same plans where no literal is to be stored.
+func TestRedact(t *testing.T) {
+	intaketest.OnBoth(t, func(t *testing.T, db store.Store) {
+		h := intaketest.Over(db, ingestpostgres.New, func(cfg *intake.Config) { cfg.Redact = true })
+		for _, answer := range []string{`{"accepted":12,"duplicates":0,"rejected":[]}`, `{"accepted":0,"duplicates":12,"rejected":[]}`} {
+			require.Equal(t, answer, intaketest.Post(h, ingestpostgres.Path, intaketest.Payload(t, "postgres-auto-explain.json")).Body.String())
+		}
+		entries, err := db.ByCorrelationID(t.Context(), "d9f75db6-ee27-4454-af55-e0a5609b5797")
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		require.Equal(t, "SELECT o2.product_id, count(*) FROM order_lines o1 JOIN order_lines o2 ON o2.order_id = o1.order_id WHERE o1.product_id = ? GROUP BY ? ORDER BY ? DESC LIMIT ?", entries[0].Name)
+		require.NotContains(t, entries[0].Payload, "product_id = 42")
+		require.Contains(t, entries[0].Payload, "product_id = ?")
+	})
 }
 
 // TestPHPRecordsAreRefused sends what is meant for the other function.

@@ -90,13 +90,14 @@ type decoder struct {
 	sources   map[string]record.Source
 	macs      map[string][]hash.Hash // of each project's keys
 	retention time.Duration
+	redact    bool
 	sum       []byte // room for a MAC
 	gzip      gzip.Reader
 	opened    bytes.Buffer
 }
 
 func newDecoder(cfg Config) decoder {
-	d := decoder{sources: cfg.Sources, macs: make(map[string][]hash.Hash), retention: cfg.Retention}
+	d := decoder{sources: cfg.Sources, macs: make(map[string][]hash.Hash), retention: cfg.Retention, redact: cfg.Redact}
 	for _, k := range cfg.Keys {
 		if len(k.Routes) > 0 {
 			continue // it is good for these alone
@@ -143,7 +144,7 @@ func (d *decoder) decode(s signed, now time.Time) (rec record.Record, rejected [
 	if err != nil {
 		return rec, nil, fmt.Errorf("%w: gzip: %w", Invalid, err)
 	}
-	batch, err := bitville.Wire{Source: s.source}.Decode(text, bitville.JSON, record.Rules{Project: s.project, Now: now, Retention: d.retention}, nil)
+	batch, err := bitville.Wire{Source: s.source, Redact: d.redact && s.source.ID == record.Postgres.ID}.Decode(text, bitville.JSON, record.Rules{Project: s.project, Now: now, Retention: d.retention}, func(int64) error { return nil }) // a datagram is small
 	if _, ok := errors.AsType[*bitville.ProjectError](err); ok {
 		return rec, nil, WrongProject
 	}

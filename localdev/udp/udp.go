@@ -50,6 +50,7 @@ type Config struct {
 	Keys      []auth.Key               // of all projects
 	Sources   map[string]record.Source // by their names in a datagram
 	Retention time.Duration            // older records are dropped
+	Redact    bool                     // literals are taken out of statements and plans
 	Store     Store
 	Log       *slog.Logger
 	Now       func() time.Time

@@ -46,6 +46,7 @@ type Intake struct {
 	AuthFailuresPerMinute int              `env:"BITVILLE_AUTH_FAILURES_PER_MINUTE" envDefault:"100"`
 	TrustedProxies        clientip.Proxies `env:"BITVILLE_TRUSTED_PROXIES"`
 	ImportKeep            []string         `env:"BITVILLE_IMPORT_KEEP"`
+	Redact                string           `env:"BITVILLE_REDACT" envDefault:"off"`
 }
 
 // Read is who may see records, and how much of them. Only the process and its commands read it.

@@ -42,6 +42,7 @@ func TestDefaults(t *testing.T) {
 			Keys:                  []auth.Key{{Project: "shop", Secret: key1}},
 			MaxBodyBytes:          4 << 20,
 			AuthFailuresPerMinute: 100,
+			Redact:                "off",
 		},
 		Listener: config.Listener{
 			ListenAddr:       ":8443",
@@ -80,6 +81,7 @@ var good = []struct {
 	{"BITVILLE_AUTH_FAILURES_PER_MINUTE", "1", func(c config.Config) any { return c.AuthFailuresPerMinute }, 1},
 	{"BITVILLE_TRUSTED_PROXIES", "10.1.0.0/8, ::1", func(c config.Config) any { return c.TrustedProxies }, clientip.Proxies{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
 	{"BITVILLE_IMPORT_KEEP", "query_values, env", func(c config.Config) any { return c.ImportKeep }, []string{"query_values", "env"}},
+	{"BITVILLE_REDACT", "literals", func(c config.Config) any { return c.Redact }, "literals"},
 	{"BITVILLE_METRICS_ADDR", "127.0.0.1:0", func(c config.Config) any { return c.MetricsAddr }, "127.0.0.1:0"},
 	{"BITVILLE_LOG_LEVEL", "debug", func(c config.Config) any { return c.LogLevel }, slog.LevelDebug},
 	{"BITVILLE_LOG_FORMAT", "json", func(c config.Config) any { return c.LogFormat }, "json"},

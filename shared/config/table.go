@@ -143,6 +143,12 @@ var table = []Setting{
 			strings.Join(mask.Dropped, ", "),
 	},
 	{
+		Name: "BITVILLE_REDACT",
+		Doc: "What is taken out of statements and plans before they are stored: nothing, or their literals, for which " +
+			"a question mark stands then",
+		choices: []string{"off", "literals"},
+	},
+	{
 		Name: "BITVILLE_METRICS_ADDR",
 		Doc: "Where /metrics (Prometheus) and /debug/pprof/ are served, without a key and over plain HTTP, " +
 			"host:port such as 127.0.0.1:9464; off when it is not set",

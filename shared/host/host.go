@@ -61,6 +61,7 @@ func New(cfg config.Config, db store.Writer, log *slog.Logger, now func() time.T
 			Throttle:  auth.NewThrottle(cfg.AuthFailuresPerMinute, now),
 			Proxies:   cfg.TrustedProxies,
 			Keep:      cfg.ImportKeep,
+			Redact:    cfg.Redact == "literals",
 			Count:     told.Records,
 		},
 	}

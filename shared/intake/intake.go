@@ -43,6 +43,7 @@ type Config struct {
 	Throttle  *auth.Throttle   // of wrong keys
 	Proxies   clientip.Proxies // that tell whom they forward for
 	Keep      []string         // of mask.Dropped: what wires of other agents' formats store all the same
+	Redact    bool             // wires take the literals out of statements and plans
 
 	Count func(store.Count) // told what became of the records of each request, for metrics
 }

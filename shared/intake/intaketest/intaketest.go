@@ -4,6 +4,7 @@ package intaketest
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/intake"
+	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 	"github.com/bitville/listener/shared/store/sqlite"
@@ -102,4 +104,14 @@ func Payload(t *testing.T, file string) []byte {
 	data, err := os.ReadFile("../../testdata/payloads/" + file)
 	require.NoError(t, err)
 	return data
+}
+
+// Counting is a store that takes everything and keeps how many records it took.
+type Counting struct{ Records int }
+
+func (*Counting) Admit() error { return nil }
+
+func (c *Counting) Insert(_ context.Context, records []record.Record) (store.Result, error) {
+	c.Records += len(records)
+	return store.Result{Accepted: len(records)}, nil
 }

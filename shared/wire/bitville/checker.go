@@ -25,7 +25,7 @@ func (c *checker) fail(path, format string, args ...any) {
 	}
 }
 
-// record returns the record that f holds. It is valid when c.details is empty.
+// record returns the record that f holds, without its seal. It is valid when c.details is empty.
 func (c *checker) record(f *fields) record.Record {
 	if f.problem != "" {
 		c.fail("", "%s", f.problem)
@@ -53,7 +53,6 @@ func (c *checker) record(f *fields) record.Record {
 	if len(c.details) > 0 {
 		return record.Record{}
 	}
-	rec.Seal()
 	return rec
 }
 

@@ -25,7 +25,10 @@ const (
 )
 
 // Wire reads the bodies of one kind of agent and writes their answers. It is an intake.Wire.
-type Wire struct{ Source record.Source }
+type Wire struct {
+	Source record.Source
+	Redact bool // a question mark is stored for each literal of a statement and of its plan
+}
 
 // ErrTooManyRecords says that a body holds more than record.MaxRecords.
 var ErrTooManyRecords = errors.New("too many records in one body")
@@ -61,9 +64,14 @@ func (e *ProjectError) Attrs() []slog.Attr {
 // Decode cuts a body into records and checks each of them. The content type is NDJSON, or any other for JSON. The error
 // is a *SyntaxError or ErrTooManyRecords when the body cannot be read as a whole, and a *ProjectError when a record
 // names another project, which counts for more than whatever else is wrong with single records. The records point into the
-// body and need no room of their own.
-func (w Wire) Decode(body []byte, contentType string, rules record.Rules, _ func(int64) error) (record.Batch, error) {
-	p := parser{source: w.Source, rules: rules}
+// body, and need room of their own where they are redacted.
+func (w Wire) Decode(body []byte, contentType string, rules record.Rules, room func(int64) error) (record.Batch, error) {
+	if w.Redact {
+		if err := room(int64(len(body))); err != nil {
+			return record.Batch{}, err
+		}
+	}
+	p := parser{source: w.Source, redact: w.Redact, rules: rules}
 	var err error
 	if contentType == NDJSON {
 		err = p.lines(body)
@@ -79,6 +87,7 @@ func (w Wire) Decode(body []byte, contentType string, rules record.Rules, _ func
 // parser reads one body.
 type parser struct {
 	source       record.Source
+	redact       bool
 	rules        record.Rules
 	batch        record.Batch
 	wrongProject *ProjectError // of the first record that names another project
@@ -188,8 +197,12 @@ func (p *parser) check(f *fields) error {
 	}
 	if len(c.details) > 0 {
 		p.batch.Rejected = append(p.batch.Rejected, record.Rejection{Index: index, Details: c.details, Offset: f.offset})
-	} else {
-		p.batch.Records = append(p.batch.Records, rec)
+		return nil
 	}
+	if p.redact {
+		redact(&rec)
+	}
+	rec.Seal()
+	p.batch.Records = append(p.batch.Records, rec)
 	return nil
 }

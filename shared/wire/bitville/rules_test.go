@@ -28,7 +28,7 @@ func (b bodies) Decode(body []byte, contentType string) (record.Batch, error) {
 }
 
 func decoder(source record.Source) bodies {
-	return bodies{Wire{source}, record.Rules{Project: "shop", Retention: 168 * time.Hour, Now: clock}}
+	return bodies{Wire{Source: source}, record.Rules{Project: "shop", Retention: 168 * time.Hour, Now: clock}}
 }
 
 // object writes a JSON object of raw values, in order.

@@ -172,12 +172,16 @@ func skipValue(b []byte, i int) int {
 
 // skipString returns the offset behind the string that starts at i.
 func skipString(b []byte, i int) int {
-	for i++; b[i] != '"'; i++ {
-		if b[i] == '\\' {
-			i++
+	for at := i + 1; ; {
+		at += bytes.IndexByte(b[at:], '"')
+		escapes := 0
+		for b[at-1-escapes] == '\\' { // ends at the opening quote
+			escapes++
+		}
+		if at++; escapes%2 == 0 {
+			return at
 		}
 	}
-	return i + 1
 }
 
 func skipSpace(b []byte, i int) int {

@@ -34,9 +34,17 @@ func (Wire) Stored(w *web.Response, _ *http.Request, batch record.Batch, result 
 	switch {
 	case len(batch.Rejected) == 0 && batch.Single:
 		rec := batch.Records[0]
-		return w.JSON(http.StatusOK, map[string]any{"ok": true, "id": rec.CorrelationID, "size": len(rec.Payload)})
+		return w.JSON(http.StatusOK, struct {
+			OK   bool   `json:"ok"`
+			ID   string `json:"id"`
+			Size int    `json:"size"` // bytes of the profile
+		}{true, rec.CorrelationID, len(rec.Payload)})
 	case len(batch.Rejected) == 0:
-		return w.JSON(http.StatusOK, map[string]any{"ok": true, "accepted": result.Accepted, "duplicates": result.Duplicates})
+		return w.JSON(http.StatusOK, struct {
+			OK         bool `json:"ok"`
+			Accepted   int  `json:"accepted"`
+			Duplicates int  `json:"duplicates"`
+		}{true, result.Accepted, result.Duplicates})
 	case batch.Single:
 		return refused(&web.Error{Status: http.StatusBadRequest, Text: "Not stored: " + xhprof.Summary(batch.Rejected[0].Details)}, nil)
 	}

@@ -90,7 +90,15 @@ func (w Wire) keeps(name string) bool { return slices.Contains(w.Keep, name) }
 
 // record maps what the client sends for one request.
 func (w Wire) record(v jsonvalue.Value, rules record.Rules) (rec record.Record, details []record.Detail) {
-	meta, profile := v.Get("meta"), v.Get("profile")
+	var meta, profile jsonvalue.Value
+	for name, value := range v.Members() { // once, for the profile is large
+		switch name.Text() {
+		case "meta":
+			meta = value
+		case "profile":
+			profile = value
+		}
+	}
 	server := meta.Get("SERVER")
 	payload, isProfile := xhprof.Payload(profile)
 	switch {

@@ -14,8 +14,13 @@ import (
 
 const root = "main()"
 
-// own begins the functions of php-profiler itself, whose work at the end of a request is none of the page's.
-const own = `Xhgui\Profiler\`
+var (
+	// arrows are how clients write "==>": json_encode's JSON_HEX_TAG escapes the last character.
+	arrows = [][]byte{[]byte("==>"), []byte(`==\u003E`), []byte(`==\u003e`)}
+
+	// own begins the functions of php-profiler itself, as JSON has them: their work at the end of a request is none of the page's.
+	own = []byte(`Xhgui\\Profiler\\`)
+)
 
 // Duration returns how long a profile of edges ("caller==>callee": {"wt": microseconds}) took in milliseconds; nil when that
 // cannot be told.
@@ -23,42 +28,67 @@ const own = `Xhgui\Profiler\`
 // PECL xhprof and its like have main() as the root, whose time is all of it. In tideways_xhprof 5 main() is a leaf, and what
 // was called first stands there without a caller. Where neither is so, it is what was called by those whom nobody calls.
 func Duration(profile jsonvalue.Value) *float64 {
-	var total, first, outer float64
+	var total, first float64 // of main(), and of all that has no caller
 	var hasRoot, hasTotal, hasFirst bool
-	callees := map[string]bool{}
 	for name, value := range profile.Members() {
-		caller, callee, isEdge := strings.Cut(name.Text(), "==>")
-		callees[callee] = true
+		caller, _, isEdge := cut(name)
+		if isEdge {
+			hasRoot = hasRoot || string(caller) == root
+			continue
+		}
 		time, timed := value.Get("wt").Number()
-		switch {
-		case isEdge:
-			hasRoot = hasRoot || caller == root
-		case timed:
-			if caller == root {
-				total, hasTotal = time, true
-			}
-			if !strings.HasPrefix(caller, own) {
-				first, hasFirst = first+time, true
-			}
+		if timed && string(caller) == root {
+			total, hasTotal = time, true
+		}
+		if timed && !bytes.HasPrefix(caller, own) {
+			first, hasFirst = first+time, true
 		}
 	}
-	us := first
 	switch {
 	case hasRoot && hasTotal:
-		us = total
-	case hasRoot || !hasFirst:
-		for name, value := range profile.Members() {
-			caller, _, isEdge := strings.Cut(name.Text(), "==>")
-			if time, timed := value.Get("wt").Number(); isEdge && timed && !callees[caller] {
-				outer, hasFirst = outer+time, true
-			}
-		}
-		us = outer
+		return milliseconds(total)
+	case hasFirst && !hasRoot:
+		return milliseconds(first)
 	}
-	if ms := us / 1000; hasFirst || hasTotal {
-		if ms >= 0 && ms <= maxDuration {
-			return &ms
+	return outer(profile)
+}
+
+// outer returns the time of what those called whom nobody calls.
+func outer(profile jsonvalue.Value) *float64 {
+	callees := map[string]bool{}
+	for name := range profile.Members() {
+		if _, callee, isEdge := cut(name); isEdge {
+			callees[string(callee)] = true
 		}
+	}
+	sum, has := 0.0, false
+	for name, value := range profile.Members() {
+		caller, _, isEdge := cut(name)
+		if time, timed := value.Get("wt").Number(); isEdge && timed && !callees[string(caller)] {
+			sum, has = sum+time, true
+		}
+	}
+	if !has {
+		return nil
+	}
+	return milliseconds(sum)
+}
+
+// cut splits the name of an edge, both parts as they are written. Of what is no edge caller is all of it.
+func cut(name jsonvalue.Value) (caller, callee []byte, isEdge bool) {
+	text := name[1 : len(name)-1]
+	for _, arrow := range arrows {
+		if caller, callee, isEdge = bytes.Cut(text, arrow); isEdge {
+			return caller, callee, true
+		}
+	}
+	return text, nil, false
+}
+
+// milliseconds returns a duration in microseconds as a record has it, nil when it is none.
+func milliseconds(us float64) *float64 {
+	if ms := us / 1000; ms >= 0 && ms <= maxDuration {
+		return &ms
 	}
 	return nil
 }
