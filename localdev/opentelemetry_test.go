@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/localdev/listenertest"
+	"github.com/bitville/listener/localdev/postgrestest"
 	"github.com/bitville/listener/shared/lambdahost/functiontest"
 	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
@@ -39,7 +40,7 @@ func otelClients(t *testing.T) []otelClient {
 	require.NoError(t, err)
 	python := otelClient{"python", []string{tools + "/otelpython/bin/python", "../testdata/agents/otel.py"}, nil, "OTEL_EXPORTER_OTLP_CERTIFICATE"}
 	js := otelClient{"js", []string{"node", "../testdata/agents/otel.js"}, []string{"NODE_PATH=" + tools + "/oteljs/node_modules"}, "NODE_EXTRA_CA_CERTS"}
-	err = postgresCommand("postgres").Err
+	err = postgrestest.Command("postgres").Err
 	for _, needed := range []string{python.command[0], tools + "/oteljs/node_modules/pg"} {
 		if err == nil {
 			_, err = os.Stat(needed)
@@ -56,11 +57,11 @@ func otelClients(t *testing.T) []otelClient {
 }
 
 // run has the site answer a request, and returns the trace's id as a UUID, and what the client complained of.
-func (c otelClient) run(t *testing.T, pg *postgres, form, endpoint string, env ...string) (id, said string) {
+func (c otelClient) run(t *testing.T, pg *postgrestest.Server, form, endpoint string, env ...string) (id, said string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, c.command[0], append(c.command[1:], form, pg.dir)...)
+	cmd := exec.CommandContext(ctx, c.command[0], append(c.command[1:], form, pg.Dir)...)
 	// REQUESTS_CA_BUNDLE would win over the certificate that is set.
 	cmd.Env = append(append(cmd.Environ(), "REQUESTS_CA_BUNDLE=", "CURL_CA_BUNDLE=", "OTEL_SERVICE_NAME=shop", "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint), append(c.env, env...)...)
 	var stderr bytes.Buffer
@@ -97,7 +98,7 @@ func requireTrace(t *testing.T, client, id string, query func(statement string) 
 // TestOpenTelemetry runs real SDKs with both of their formats against the listener and against its function.
 func TestOpenTelemetry(t *testing.T) {
 	clients := otelClients(t)
-	pg := startPostgres(t)
+	pg := postgrestest.Start(t, "")
 	key := "Authorization=Bearer%20" + listenertest.Key
 	forms := []struct{ form, compression string }{{"protobuf", "gzip"}, {"protobuf", "none"}, {"json", "gzip"}, {"json", "none"}}
 
@@ -147,7 +148,7 @@ func otelFunction(t *testing.T, database string) *functiontest.Runtime {
 // TestOpenTelemetryRetries: the SDKs send again what was answered 503, whether or not it was stored, and it is stored once.
 func TestOpenTelemetryRetries(t *testing.T) {
 	clients := otelClients(t)
-	pg := startPostgres(t)
+	pg := postgrestest.Start(t, "")
 	l := startListener(t)
 	target, err := url.Parse(l.URL)
 	require.NoError(t, err)
