@@ -103,7 +103,7 @@ func (w *Writer) Statements(page *view.Statements) {
 	w.rows("Statements", page.Project, page.Span, page.Statements, page.LeftOut, page.Behind)
 }
 
-func (w *Writer) rows(what, project string, during view.Span, rows []view.Row, left int, behind bool) {
+func (w *Writer) rows(what, project string, during view.Span, rows []view.Row, left int, behind int64) {
 	w.line("%s", w.paint(bold, clip(clean(fmt.Sprintf("%s of %s by time spent, %s", what, project, span(during))), width)))
 	if len(rows) == 0 {
 		w.line("Nothing yet in this span.")
@@ -126,8 +126,8 @@ func (w *Writer) rows(what, project string, during view.Span, rows []view.Row, l
 	if left > 0 {
 		w.line("%s", w.paint(faint, fmt.Sprintf("%d more; --limit shows them.", left)))
 	}
-	if behind {
-		w.line("%s", w.paint(faint, "Some of the last records are not counted yet."))
+	if behind > 0 {
+		w.line("%s", w.paint(faint, fmt.Sprintf("%d records are not counted yet.", behind)))
 	}
 }
 

@@ -20,7 +20,7 @@ const exemplars = 50
 type Routes struct {
 	Project string `json:"project"`
 	Span
-	Behind  bool  `json:"behind,omitzero"` // some records are not counted yet
+	Behind  int64 `json:"behind,omitzero"` // about how many records are not counted yet
 	Routes  []Row `json:"routes"`
 	LeftOut int   `json:"left_out,omitzero"`
 }
@@ -29,7 +29,7 @@ type Routes struct {
 type Statements struct {
 	Project string `json:"project"`
 	Span
-	Behind     bool  `json:"behind,omitzero"` // some records are not counted yet
+	Behind     int64 `json:"behind,omitzero"` // about how many records are not counted yet
 	Statements []Row `json:"statements"`
 	LeftOut    int   `json:"left_out,omitzero"`
 }
@@ -74,7 +74,7 @@ type Route struct {
 	Span
 	Key    string `json:"key"`
 	Route  string `json:"route"`
-	Behind bool   `json:"behind,omitzero"` // some records are not counted yet
+	Behind int64  `json:"behind,omitzero"` // about how many records are not counted yet
 	Figures
 	Hours      []Hourly  `json:"hours"`
 	Slowest    []Request `json:"slowest_requests"`
@@ -179,7 +179,7 @@ type Statement struct {
 	Span
 	Key    string `json:"key"`
 	Text   string `json:"text"`
-	Behind bool   `json:"behind,omitzero"` // some records are not counted yet
+	Behind int64  `json:"behind,omitzero"` // about how many records are not counted yet
 	Figures
 	Hours   []Hourly `json:"hours"`
 	Slowest []Run    `json:"slowest"` // of each hour the five slowest at most

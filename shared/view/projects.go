@@ -81,7 +81,7 @@ type Overview struct {
 	Exact         bool      `json:"exact"` // see Requests
 	Latest        []Request `json:"latest_requests"`
 	TopStatements []Row     `json:"top_statements"`  // by time spent
-	Behind        bool      `json:"behind,omitzero"` // some records are not counted yet
+	Behind        int64     `json:"behind,omitzero"` // about how many records are not counted yet
 }
 
 // Minute counts the records that began in it.

@@ -68,14 +68,14 @@ type Group struct {
 type Groups struct {
 	Groups []Group
 	From   time.Time // where the figures begin: at most an hour before the span that was asked for
-	Behind bool      // some records are not counted yet
+	Behind int64     // about how many records are not counted yet
 }
 
 // Hours are the figures of one route or statement, by the hour.
 type Hours struct {
 	Text   string // as it was sent
 	Hours  []Hour
-	Behind bool
+	Behind int64
 }
 
 // Hour is one of Hours.

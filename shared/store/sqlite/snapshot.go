@@ -20,7 +20,7 @@ const maxTail = 20_000
 // snapshot is a read of the rollups as they are at one moment: what the tables have, and what is not written yet.
 type snapshot struct {
 	*sql.Tx
-	behind bool // some records are in neither
+	behind int64 // about how many records are in neither
 }
 
 func (s *snapshot) close() { _ = s.Rollback() }
@@ -41,14 +41,14 @@ func (r *Reader) snapshot(ctx context.Context, copy func(*rollup.Deltas)) (s *sn
 	}()
 	marks, live, err := r.pin(ctx, tx, copy)
 	if live || err != nil {
-		return &snapshot{tx, false}, err
+		return &snapshot{tx, 0}, err
 	}
 	var last int64
 	if err := tx.QueryRowContext(ctx, lastRecord).Scan(&last); err != nil {
 		return nil, explain(err)
 	}
-	if last-marks.Floor > maxTail {
-		return &snapshot{tx, true}, nil
+	if left := last - marks.Floor; left > maxTail {
+		return &snapshot{tx, left}, nil
 	}
 	d := derivation{marks: marks, at: marks.Floor}
 	d.deltas.Start(d.at)
@@ -57,8 +57,11 @@ func (r *Reader) snapshot(ctx context.Context, copy func(*rollup.Deltas)) (s *sn
 			return nil, err
 		}
 	}
+	if d.deltas.Behind() { // they come to more than is held
+		return &snapshot{tx, last - marks.Floor}, nil
+	}
 	copy(&d.deltas)
-	return &snapshot{tx, d.deltas.Behind()}, nil
+	return &snapshot{tx, 0}, nil
 }
 
 // pin has the transaction see the tables as they are now, and copies what is in memory at the same moment: nothing is
@@ -69,7 +72,7 @@ func (r *Reader) pin(ctx context.Context, tx *sql.Tx, copy func(*rollup.Deltas))
 		defer r.rollups.mu.Unlock()
 	}
 	if marks, err = readMarks(ctx, tx); err != nil {
-		if version, _ := versionOf(ctx, tx); version < schemaVersion {
+		if !hasRollups(ctx, tx) {
 			err = errors.New("the database has no figures yet: start the listener of this version on it once")
 		}
 		return marks, false, err
@@ -81,9 +84,10 @@ func (r *Reader) pin(ctx context.Context, tx *sql.Tx, copy func(*rollup.Deltas))
 	return marks, true, nil
 }
 
-func versionOf(ctx context.Context, tx *sql.Tx) (version int, err error) {
-	err = tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
-	return version, err
+// hasRollups tells whether a listener that keeps rollups has had the file.
+func hasRollups(ctx context.Context, tx *sql.Tx) (has bool) {
+	err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'profiling_rollup_mark')").Scan(&has)
+	return has || err != nil
 }
 
 // derivation derives the records that the marks do not have, in the order of ids.
@@ -113,7 +117,7 @@ func (d *derivation) read(ctx context.Context, from querier) (n int, err error) 
 	return n, err
 }
 
-// scanPoint derives what a record comes to from the columns that tail.sql and span.sql name.
+// scanPoint derives what a record comes to from the columns that rollup_tail.sql names.
 func scanPoint(rows *sql.Rows) (id int64, p rollup.Point, err error) {
 	var r record.Record
 	var attributes sql.RawBytes

@@ -142,7 +142,7 @@ func requireSameViews(t *testing.T, want *viewtest.Memory, got *Reader, now time
 			wg, e1 := want.Groups(ctx, series, begins, to)
 			gg, e2 := got.Groups(ctx, series, from, to)
 			same("where groups begin", begins.Unix(), gg.From.Unix(), e1, e2)
-			require.False(t, gg.Behind)
+			require.Zero(t, gg.Behind)
 			same("groups", groupTexts(wg.Groups), groupTexts(gg.Groups))
 			for _, group := range wg.Groups {
 				wh, e1 := want.Hours(ctx, series, group.Key, begins, to)
