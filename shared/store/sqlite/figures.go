@@ -16,7 +16,7 @@ import (
 
 const (
 	exactSpan    = time.Hour // shorter ones are of the records themselves,
-	exactRecords = 50_000    // unless these are more
+	exactRecords = 15_000    // unless these are more: each takes some microseconds
 	maxTexts     = 1000      // of keys that a list has: those with most time
 )
 
