@@ -41,12 +41,14 @@ lint: ## gofmt, go vet, staticcheck, and a tidy go.mod
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 
-bench: ## measure the listener beside its peers, pages with the PHP agent, PostgreSQL with its agent, and looking at what is stored, some ten minutes; [ARGS='-rounds 3 -only single -rows 1000000']
+bench: RECORDS ?= 1000000
+bench: ## measure the listener beside its peers, pages with the PHP agent, PostgreSQL with its agent, and looking at what is stored, some ten minutes; [ARGS='-rounds 3 -only single -rows 1000000' RECORDS=10000000]
 	bash testdata/tools/install.sh bun wrk php phpsite postgres
 	go run ./testdata/peers/compare $(ARGS)
 	go test ./localdev/phpagent -run '^$$' -bench Pages -benchtime 500x
 	go test ./localdev/postgresagent -run '^$$' -bench Pgbench -benchtime 5x
 	go test ./localdev -run '^$$' -bench LookPage -benchtime 100x
+	go test ./shared/store/sqlite -run '^$$' -bench 'Flush|View' -benchtime 20x -timeout 2h -records $(RECORDS)
 	go test ./localdev -run '^$$' -bench IngestBesidePages -benchtime 1x
 
 fuzz: ## let each fuzz test look for new inputs, 30 s each

@@ -181,7 +181,7 @@ func BenchmarkIngestBesidePages(b *testing.B) {
 		var ratios, alone, beside []time.Duration
 		for n := range 10 {
 			stop := make(chan struct{})
-			normal := l.send(b, 4, stop, profiles(1))
+			normal := l.send(b, 4, "/ingest/php", stop, profiles(1))
 			looking := n%2 == 1
 			for second := range int(turn / time.Second) {
 				if looking {

@@ -90,17 +90,36 @@ func (c *Cell) Merge(other *Cell) {
 	c.Count = plus(c.Count, other.Count)
 	c.Timed = plus(c.Timed, other.Timed)
 	c.Sum = plus(c.Sum, other.Sum)
-	c.bins = slices.Grow(c.bins, max(0, len(other.bins)-len(c.bins)))
+	c.mergeBins(other.bins)
+}
+
+// mergeBins adds bins, from the last to the first, so that none is moved twice.
+func (c *Cell) mergeBins(more []bin) {
+	missing := 0
 	at := 0
-	for _, b := range other.bins {
+	for _, b := range more {
 		for at < len(c.bins) && c.bins[at].bucket < b.bucket {
 			at++
 		}
 		if at == len(c.bins) || c.bins[at].bucket > b.bucket {
-			c.bins = slices.Insert(c.bins, at, b)
-		} else {
-			c.bins[at].count = plus(c.bins[at].count, b.count)
+			missing++
 		}
+	}
+	old := len(c.bins) - 1
+	c.bins = slices.Grow(c.bins, missing)[:len(c.bins)+missing]
+	for to := len(c.bins) - 1; len(more) > 0; to-- {
+		b := more[len(more)-1]
+		if old >= 0 && c.bins[old].bucket > b.bucket {
+			c.bins[to] = c.bins[old]
+			old--
+			continue
+		}
+		if old >= 0 && c.bins[old].bucket == b.bucket {
+			b.count = plus(b.count, c.bins[old].count)
+			old--
+		}
+		c.bins[to] = b
+		more = more[:len(more)-1]
 	}
 }
 

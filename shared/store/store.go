@@ -96,5 +96,5 @@ type Entry struct {
 	Name          string
 	Attributes    string    // a JSON object, or ""
 	Payload       string    // profiling_data as it was sent
-	CreatedAt     time.Time // when it was stored; zero where a read does not ask for it
+	CreatedAt     time.Time // when it was stored, by the listener's clock; zero in lists
 }

@@ -13,12 +13,12 @@ import (
 func (db *DB) ByCorrelationID(ctx context.Context, id string) (entries []store.Entry, err error) {
 	err = db.read(ctx, func(rows *sql.Rows) error {
 		var e store.Entry
-		var micros int64
-		err := rows.Scan(&e.CorrelationID, &e.Project, &e.Source, &micros, &e.DurationMS, &e.Name, &e.Attributes, &e.Payload)
-		e.Timestamp = time.UnixMicro(micros)
+		var micros, created int64
+		err := rows.Scan(&e.CorrelationID, &e.Project, &e.Source, &micros, &e.DurationMS, &e.Name, &e.Attributes, &e.Payload, &created)
+		e.Timestamp, e.CreatedAt = time.UnixMicro(micros), time.UnixMicro(created)
 		entries = append(entries, e)
 		return err
-	}, `SELECT correlation_id, project, source, timestamp, duration_ms, name, coalesce(attributes, ''), payload
+	}, `SELECT correlation_id, project, source, timestamp, duration_ms, name, coalesce(attributes, ''), payload, created_at
 		FROM profiling_data WHERE correlation_id = ?1 ORDER BY timestamp, id`, id)
 	return entries, err
 }

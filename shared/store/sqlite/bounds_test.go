@@ -146,20 +146,42 @@ func TestReadBehind(t *testing.T) {
 	require.Equal(t, behind, slowest.Behind)
 }
 
+// Files of listeners that kept no rollups, whose schema has another version or the same, have them once today's has them open.
 func TestReadOfAnOlderFile(t *testing.T) {
-	version3, err := os.ReadFile("testdata/version3.sql")
-	require.NoError(t, err)
-	path := filepath.Join(t.TempDir(), "bitville.db")
-	exec(t, path, string(version3))
-	reader, err := OpenReader(t.Context(), path)
-	require.NoError(t, err)
-	defer reader.Close()
-	_, err = reader.Groups(t.Context(), rollup.Series{Project: "shop", Source: view.PHP}, time.Now().Add(-24*time.Hour), time.Now())
-	require.EqualError(t, err, "the database has no figures yet: start the listener of this version on it once")
+	for file, when := range map[string]time.Time{"version3.sql": time.UnixMicro(1763843023000000), "version4.sql": time.UnixMicro(1795381100000000)} {
+		t.Run(file, func(t *testing.T) {
+			older, err := os.ReadFile("testdata/" + file)
+			require.NoError(t, err)
+			path := filepath.Join(t.TempDir(), "bitville.db")
+			exec(t, path, string(older))
+			reader, err := OpenReader(t.Context(), path)
+			require.NoError(t, err)
+			defer reader.Close()
+			shop := rollup.Series{Project: "shop", Source: view.PHP}
+			_, err = reader.Groups(t.Context(), shop, time.Now().Add(-24*time.Hour), time.Now())
+			require.EqualError(t, err, "the database has no figures yet: start the listener of this version on it once")
 
+			db := keeping(t, path)
+			caughtUp(t, db)
+			groups, err := db.Groups(t.Context(), shop, when, when.Add(2*time.Hour))
+			require.NoError(t, err)
+			require.NotEmpty(t, groups.Groups)
+			fresh := open(t)
+			require.Equal(t, storetest.Text(t, fresh.pool, schemaOf), storetest.Text(t, db.pool, schemaOf))
+			require.NoError(t, db.Close())
+			requireDerived(t, path)
+		})
+	}
+}
+
+// A listener of before that has the file in between stores records and counts none: what it left is derived.
+func TestRollupsAfterAnOlderListener(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bitville.db")
 	db := keeping(t, path)
-	caughtUp(t, db)
-	groups, err := db.Groups(t.Context(), rollup.Series{Project: "shop", Source: view.PHP}, time.UnixMicro(1763843023000000), time.UnixMicro(1763843024000000).Add(time.Hour))
-	require.NoError(t, err)
-	require.NotEmpty(t, groups.Groups)
+	insert(t, db, storetest.Records(0, 100))
+	require.NoError(t, db.Close())
+	older := openAt(t, path) // keeps no rollups
+	insert(t, older, storetest.Records(100, 150))
+	require.NoError(t, older.Close())
+	requireDerived(t, path)
 }

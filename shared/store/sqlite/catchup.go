@@ -13,6 +13,7 @@ const (
 	tailRecords = 100_000 // after so many what is derived is written, if there is no reason to do so before
 	lastReads   = 8       // while no record is stored
 	tryAgain    = 30 * time.Second
+	tellEvery   = 30 * time.Second
 )
 
 var errIDsBeganAnew = errors.New("records were purged and others have their ids")
@@ -65,15 +66,16 @@ func pause(ctx context.Context, d time.Duration) {
 type tail struct {
 	derivation
 	db      *DB
-	lowered int // see rollups
-	written int // of the records, when it last wrote
+	lowered int   // see rollups
+	written int   // of the records, when it last wrote
+	upTo    int64 // the last record when it began
 }
 
 // deriveTail derives everything, and returns how many records it has looked at.
 func (db *DB) deriveTail(ctx context.Context) (records int, err error) {
 	t := &tail{db: db}
 	err = db.writer.do(ctx, func(conn *sql.Conn) (err error) {
-		t.lowered = db.writer.rollups.lowered
+		t.lowered, t.upTo = db.writer.rollups.lowered, db.writer.rollups.last
 		t.marks, err = readMarks(ctx, conn)
 		return err
 	})
@@ -82,8 +84,12 @@ func (db *DB) deriveTail(ctx context.Context) (records int, err error) {
 	}
 	t.at = t.marks.Floor
 	t.deltas.Start(t.at)
-	for {
+	for told := time.Now(); ; {
 		start := time.Now()
+		if start.Sub(told) > tellEvery {
+			told = start
+			db.cfg.Log.Info("the rollups are catching up with the records; pages count the others later", "records", t.records, "left", max(0, t.upTo-t.at))
+		}
 		n, err := t.read(ctx, db.Reader.pool)
 		done := false
 		if n < tailRows && err == nil {

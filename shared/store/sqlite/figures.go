@@ -9,13 +9,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bitville/listener/shared/record"
 	"github.com/bitville/listener/shared/rollup"
 	"github.com/bitville/listener/shared/view"
 )
 
 const (
 	exactSpan    = time.Hour // shorter ones are of the records themselves,
-	exactRecords = 50_000    // unless these are more
+	exactRecords = 15_000    // unless these are more: each takes some microseconds
 	maxTexts     = 1000      // of keys that a list has: those with most time
 )
 
@@ -260,12 +261,18 @@ func (s *snapshot) isFew(ctx context.Context, series rollup.Series, from, to tim
 
 // points calls f with what the records of a span come to.
 func (s *snapshot) points(ctx context.Context, series rollup.Series, from, to time.Time, f func(id int64, p *rollup.Point)) error {
+	r := record.Record{Project: series.Project, Source: series.Source}
+	var id int64
+	var attributes sql.RawBytes
 	return query(ctx, s, func(rows *sql.Rows) error {
-		id, p, err := scanPoint(rows)
-		if err == nil && p.Key != "" {
+		if err := scan(rows, &id, &r.DurationMS, &r.Name, &attributes); err != nil {
+			return err
+		}
+		r.Attributes = attributes
+		if p := rollup.Derive(&r); p.Key != "" {
 			f(id, &p)
 		}
-		return err
+		return nil
 	}, recordsBetween, series.Project, series.Source, from.UnixMicro(), to.UnixMicro())
 }
 

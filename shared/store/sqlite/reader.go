@@ -59,16 +59,16 @@ func (r *Reader) Close() error { return r.pool.Close() }
 func (r *Reader) ByCorrelationID(ctx context.Context, id string) (entries []store.Entry, err error) {
 	err = query(ctx, r.pool, func(rows *sql.Rows) error {
 		var e store.Entry
-		var micros int64
+		var micros, created int64
 		var payload any
-		err := scan(rows, &e.CorrelationID, &e.Project, &e.Source, &micros, &e.DurationMS, &e.Name, &e.Attributes, &payload)
+		err := scan(rows, &e.CorrelationID, &e.Project, &e.Source, &micros, &e.DurationMS, &e.Name, &e.Attributes, &payload, &created)
 		if err != nil {
 			return err
 		}
 		if e.Payload, err = r.packer.unpack(payload); err != nil {
 			return fmt.Errorf("read a record of %s: %w", id, err)
 		}
-		e.Timestamp = time.UnixMicro(micros)
+		e.Timestamp, e.CreatedAt = time.UnixMicro(micros), time.UnixMicro(created)
 		entries = append(entries, e)
 		return nil
 	}, byCorrelationID, id)

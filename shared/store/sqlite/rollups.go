@@ -65,6 +65,13 @@ func newRollups(ctx context.Context, conn *sql.Conn, mayWrite func() error, log 
 	return r, nil
 }
 
+// live tells whether there is nothing to catch up with.
+func (r *rollups) live() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.deltas.Behind()
+}
+
 func (r *rollups) fallBehind() {
 	select {
 	case r.behind <- struct{}{}:

@@ -31,6 +31,7 @@ func keepingAt(t *testing.T, path string, now func() time.Time) *DB {
 	t.Helper()
 	db, err := Open(t.Context(), Config{Path: path, Synchronous: "NORMAL", Now: now, Exclusive: true, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	require.NoError(t, err)
+	db.writer.rollups.tick.Stop() // tests say when what is held is written, however long they take
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
 }
@@ -38,15 +39,7 @@ func keepingAt(t *testing.T, path string, now func() time.Time) *DB {
 // caughtUp waits until the rollups have every record.
 func caughtUp(t *testing.T, db *DB) {
 	t.Helper()
-	require.Eventually(t, func() (live bool) {
-		require.NoError(t, db.writer.do(t.Context(), func(*sql.Conn) error {
-			db.writer.rollups.mu.Lock()
-			defer db.writer.rollups.mu.Unlock()
-			live = !db.writer.rollups.deltas.Behind()
-			return nil
-		}))
-		return live
-	}, 2*time.Minute, 5*time.Millisecond)
+	require.Eventually(t, db.writer.rollups.live, 2*time.Minute, 5*time.Millisecond)
 }
 
 // insert stores records as agents do, who send them again when the store is busy: all of a large batch in time is too much
@@ -203,9 +196,15 @@ func TestRollupsThatFail(t *testing.T) {
 				}))
 			}
 			run(`CREATE TEMP TRIGGER broken BEFORE INSERT ON profiling_minute BEGIN SELECT RAISE(ABORT, 'broken'); END`)
-			rng := rand.New(rand.NewPCG(3, 3))
-			for n := 0; n < 21_000; n += 3000 {
-				insert(t, db, visits(rng, n, 3000, keys)) // ingest goes on
+			insert(t, db, visits(rand.New(rand.NewPCG(3, 3)), 0, 2000, keys)) // ingest goes on
+			if keys == 100_000 {
+				require.NoError(t, db.writer.do(t.Context(), func(*sql.Conn) error {
+					r := db.writer.rollups
+					for n := 0; !r.deltas.Behind(); n++ {
+						r.deltas.Add(&rollup.Point{Series: rollup.Series{Project: "shop", Source: "php_agent"}, Key: fmt.Sprint(n)}, r.last)
+					}
+					return nil
+				}))
 			}
 			flush(t, db)
 			require.Empty(t, figures(t, db.pool), "of a flush that fails nothing is written")

@@ -31,9 +31,11 @@ func Run(t *testing.T, open func(t *testing.T) (store.Store, func(query string) 
 				{CorrelationID: "c", Project: "shop", Source: "php_agent", Timestamp: 2, Name: "/big", DurationMS: &tenth, Attributes: []byte(`{"x":1}`), Payload: []byte(big), Digest: -1},
 				{CorrelationID: "c", Project: "shop", Source: "php_agent", Timestamp: 3, Name: "/small", Payload: []byte("{}"), Digest: 1},
 			}
+			before := time.Now().Truncate(time.Microsecond)
 			result, err := s.Insert(t.Context(), in)
 			require.NoError(t, err)
 			require.Equal(t, store.Result{Accepted: 4}, result)
+			after := time.Now()
 			for id, order := range map[string][]int{id: {1, 0}, "c": {2, 3}, "d": nil} {
 				var want []store.Entry
 				for _, i := range order {
@@ -46,6 +48,10 @@ func Run(t *testing.T, open func(t *testing.T) (store.Store, func(query string) 
 					got, err = s.ByCorrelationID(t.Context(), id)
 				}
 				require.NoError(t, err)
+				for i := range got {
+					require.WithinRange(t, got[i].CreatedAt, before, after)
+					got[i].CreatedAt = time.Time{}
+				}
 				require.Equal(t, want, got, id)
 			}
 			require.Equal(t, [][]string{
