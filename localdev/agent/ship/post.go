@@ -124,11 +124,11 @@ func (a answer) words() string {
 
 // post sends one body and reads the answer.
 func (s *sender) post(ctx context.Context, to Stream, body []byte) (a answer) {
-	defer func() { s.cfg.Counts.Posted(statusName(a.status)) }()
 	keys := s.keysOf(to)
 	if len(keys) == 0 {
 		return answer{status: http.StatusUnauthorized, text: []byte("the agent has no key of the project " + strconv.Quote(to.Project) + ", and did not ask the listener")}
 	}
+	defer func() { s.cfg.Counts.Posted(statusName(a.status)) }()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(s.cfg.URL, "/")+to.path(), bytes.NewReader(body))
 	if err != nil {
 		return answer{err: err}

@@ -217,7 +217,7 @@ func (s *Shipper) Close() error {
 // isFull tells whether a write failed for want of room.
 func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
-// status names an answer in metrics.
+// statusName is what an answer is counted by.
 func statusName(code int) string {
 	if code == 0 {
 		return "none"

@@ -56,8 +56,8 @@ func (t *taken) add(more *taken) {
 }
 
 // Take moves the records of the files in a folder into the spool: a file is deleted when its records are on disk there. It
-// returns how many records it has moved, and how many bytes of files it has left because they are not finished. The error
-// says why it did not take all; what is left is taken the next time.
+// returns how many records it has moved, and how many bytes of files it has left. The error says why it did not take what is finished;
+// what is left is taken the next time.
 func (s *Shipper) Take(dir string) (records int, left int64, err error) {
 	if err := access.MakeIn(dir); err != nil { // where files cannot be deleted they would be sent over and over
 		return 0, 0, fmt.Errorf("take the files of a folder: %w", err)
@@ -86,11 +86,24 @@ func (s *Shipper) Take(dir string) (records int, left int64, err error) {
 		}
 		if t.add(more); int64(t.bytes) >= s.wire() || len(t.paths) >= takeFiles {
 			if err := put(); err != nil {
-				return records, left, err
+				return records, sizeOf(entries), err
 			}
 		}
 	}
-	return records, left, cmp.Or(put(), err)
+	if err := put(); err != nil {
+		return records, sizeOf(entries), err
+	}
+	return records, left, err
+}
+
+// sizeOf returns the bytes of those files of records that are still there.
+func sizeOf(entries []fs.DirEntry) (n int64) {
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && recordsFile.MatchString(entry.Name()) {
+			n += info.Size()
+		}
+	}
+	return n
 }
 
 // readFile reads the records of one file. unfinished are its bytes when it is left where it is, as somebody may write it.

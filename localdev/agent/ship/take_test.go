@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/wire/bitville"
 )
 
 func gzipped(t testing.TB, text string) string {
@@ -96,6 +97,30 @@ func TestTake(t *testing.T) {
 	}
 }
 
+// FuzzLines: whatever a file holds, each record that is read of it is one of its lines, and names its project.
+func FuzzLines(f *testing.F) {
+	for _, seed := range []string{"", "{}", `{"project":"shop"}`, "{\"project\":\"shop\"}\n\n{\"project\":7}\r\nnoise\n{\"project\":\"b"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got := newTaken()
+		err := got.readLines(bytes.NewReader(data), "php")
+		n := 0
+		for to, lines := range got.records {
+			n += len(lines)
+			for _, line := range lines {
+				require.True(t, bytes.Contains(data, line))
+				require.False(t, bytes.ContainsRune(line, '\n'))
+				project, wrong := bitville.Project(line)
+				require.Equal(t, to.Project == nobody, wrong != nil)
+				require.True(t, wrong != nil || project == to.Project)
+			}
+		}
+		require.Equal(t, got.read, n)
+		require.Equal(t, len(data) == 0 || data[len(data)-1] != '\n', err != nil)
+	})
+}
+
 // TestTakeLeaves: what is not a file of records, or not yet, is left alone.
 func TestTakeLeaves(t *testing.T) {
 	h := newHarness(t, newListener(t))
@@ -135,6 +160,8 @@ func TestTakeWaits(t *testing.T) {
 		require.NotEmpty(t, entries)
 	}
 	require.ErrorIs(t, err, ErrFull)
+	_, left, _ := h.Take(dir)
+	require.Greater(t, left, int64(40<<10), "what waits is known")
 	h.run(t)
 	eventually(t, func() bool {
 		_, _, _ = h.Take(dir)
