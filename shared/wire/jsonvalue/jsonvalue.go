@@ -20,8 +20,7 @@ type Value []byte
 // Parse returns the value that a text is. The error says where the text is none, and repeats
 // nothing of it.
 func Parse(text []byte) (Value, error) {
-	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff"))) // RFC 8259, section 8.1, lets a parser pass over the mark
-	switch {
+	switch text = Trim(text); {
 	case len(text) == 0:
 		return nil, errors.New("is empty")
 	case !utf8.Valid(text):
@@ -34,6 +33,11 @@ func Parse(text []byte) (Value, error) {
 		return nil, errors.New("is not JSON")
 	}
 	return text, nil
+}
+
+// Trim cuts space off a text, and a byte order mark in front, which RFC 8259 lets a parser pass over (section 8.1).
+func Trim(text []byte) []byte {
+	return bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 }
 
 // IsObject tells whether the value is an object.

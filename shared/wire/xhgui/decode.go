@@ -55,7 +55,7 @@ func (w Wire) Decode(body []byte, contentType string, rules record.Rules, _ func
 
 func (w Wire) lines(body []byte, rules record.Rules) (batch record.Batch, err error) {
 	for line := range bytes.Lines(body) {
-		if len(xhprof.Trimmed(line)) == 0 {
+		if len(jsonvalue.Trim(line)) == 0 {
 			continue
 		}
 		if len(batch.Records)+len(batch.Rejected) == record.MaxRecords {

@@ -141,11 +141,6 @@ func Seconds(v jsonvalue.Value) (micros int64, ok bool) {
 	return int64(seconds*1e6 + 0.5), true
 }
 
-// Trimmed is a raw record: what an id is derived from has no mark in front and no line end behind.
-func Trimmed(raw []byte) []byte {
-	return bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("\ufeff")))
-}
-
 // Summary is what an answer in one sentence says of a record that is wrong.
 func Summary(details []record.Detail) string {
 	text := details[0].Message
