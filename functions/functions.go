@@ -11,6 +11,7 @@ import (
 	"github.com/bitville/listener/functions/importxhgui"
 	"github.com/bitville/listener/functions/ingestphp"
 	"github.com/bitville/listener/functions/ingestpostgres"
+	"github.com/bitville/listener/functions/refusals"
 	"github.com/bitville/listener/functions/traces"
 	"github.com/bitville/listener/shared/host"
 	"github.com/bitville/listener/shared/record"
@@ -54,6 +55,10 @@ var All = []Function{
 	{Name: "health", Patterns: health.Patterns,
 		New: func(d host.Deps) web.Routes {
 			return health.New(health.Config{Store: d.Store, Now: d.Now, Version: d.Version})
+		}},
+	{Name: "refusals", Patterns: []string{"GET " + refusals.Path}, Needs: ingest,
+		New: func(d host.Deps) web.Routes {
+			return refusals.New(refusals.Config{Config: d.Intake, Store: d.Refusals})
 		}},
 	{Name: "traces", Patterns: traces.Patterns, Needs: Needs{File: true},
 		New: func(d host.Deps) web.Routes {

@@ -66,7 +66,8 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 		return cannotListen(cfg.ListenAddr, "BITVILLE_LISTEN_ADDR", err)
 	}
 	defer listener.Close()
-	handler := newHandler(host.New(cfg, db, log, now, versionText(), host.Observers{Request: counts.Request, Records: counts.Records}))
+	deps := host.New(cfg, db, log, now, versionText(), host.Observers{Request: counts.Request, Records: counts.Records})
+	handler := newHandler(deps)
 	server, bounded := newServer(cfg, log, listener, certificates.TLSConfig(), handler)
 	stopMetrics, err := serveMetrics(cfg.MetricsAddr, log, counts.Handler(sourcesOf(db, certificates, bounded), log))
 	if err != nil {
@@ -87,6 +88,7 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 	background.Go(func() { certificates.Run(ctx) })
 	background.Go(func() { reloadOnHangup(ctx, certificates, systemd) })
 	background.Go(func() { systemd.feedWatchdog(ctx, healthy(handler)) })
+	background.Go(func() { deps.Intake.Refusals.Run(ctx) })
 	background.Go(func() { purgeHourly(ctx, cfg, log, db, counts) })
 	if datagrams != nil {
 		background.Go(func() { datagrams.Run(ctx) })

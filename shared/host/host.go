@@ -9,6 +9,7 @@ import (
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/config"
 	"github.com/bitville/listener/shared/intake"
+	"github.com/bitville/listener/shared/refusals"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/view"
 	"github.com/bitville/listener/shared/web"
@@ -24,6 +25,8 @@ type Deps struct {
 
 	Intake intake.Config // of all functions together, for they share memory and the throttle
 	Read   Read
+
+	Refusals refusals.Store
 }
 
 // Read is what functions need that show records. There is no View, and no reader is known, where the database is no file.
@@ -49,8 +52,12 @@ func New(cfg config.Config, db store.Writer, log *slog.Logger, now func() time.T
 	if file, ok := db.(view.Store); ok {
 		read.View, read.Readers = file, auth.NewReaders(cfg.ReadKeys)
 	}
+	ledger, ok := db.(refusals.Store)
+	if !ok {
+		ledger = refusals.Nowhere{}
+	}
 	return Deps{
-		Log: log, Now: now, Version: version, Store: db, Observe: told.Request, Read: read,
+		Log: log, Now: now, Version: version, Store: db, Observe: told.Request, Read: read, Refusals: ledger,
 		Intake: intake.Config{
 			Keys:      auth.NewKeys(cfg.Keys),
 			Store:     db,
@@ -63,6 +70,7 @@ func New(cfg config.Config, db store.Writer, log *slog.Logger, now func() time.T
 			Keep:      cfg.ImportKeep,
 			Redact:    cfg.Redact == "literals",
 			Count:     told.Records,
+			Refusals:  refusals.New(refusals.Config{Store: ledger, Log: log, Now: now}),
 		},
 	}
 }

@@ -6,7 +6,6 @@ package intake
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/clientip"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/refusals"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/web"
 )
@@ -42,6 +42,7 @@ type Config struct {
 	Bodies    *Bodies          // shared by the handlers of a process
 	Throttle  *auth.Throttle   // of wrong keys
 	Proxies   clientip.Proxies // that tell whom they forward for
+	Refusals  *refusals.Ledger // what was refused, for the authors of agents
 	Keep      []string         // of mask.Dropped: what wires of other agents' formats store all the same
 	Redact    bool             // wires take the literals out of statements and plans
 
@@ -77,11 +78,12 @@ func (h *handler) serve(w *web.Response, r *http.Request) error {
 	project, batch, result, err := h.receive(w, r, sent, opened, &held)
 	if err != nil {
 		held.giveAll()
-		err = h.wire.Refused(w, r, err)
-		if e, ok := errors.AsType[*web.Error](err); ok && e.Status == http.StatusAccepted {
+		answer := h.wire.Refused(w, r, err)
+		if e, ok := errors.AsType[*web.Error](answer); ok && e.Status == http.StatusAccepted {
 			h.Count(store.Count{Source: h.wire.Name(), Project: project, Dropped: 1})
 		}
-		return err
+		h.noteRefusal(project, err, answer)
+		return answer
 	}
 	held.give(held.n - sizeOf(batch.Rejected))
 	return h.wire.Stored(w, r, batch, result)
@@ -90,7 +92,7 @@ func (h *handler) serve(w *web.Response, r *http.Request) error {
 // receive reads, decodes and stores the records of a request: at most sent bytes (0: as the settings say), and opened ones once decompressed. An error
 // says that none of them is known to be stored.
 func (h *handler) receive(w *web.Response, r *http.Request, sent, opened int64, held *share) (project string, batch record.Batch, result store.Result, err error) {
-	project, err = h.authenticate(w, r)
+	project, err = h.Authenticate(w, r, h.wire.Keys(), h.path)
 	if project != "" {
 		w.Log(slog.String("project", project))
 	}
@@ -117,6 +119,7 @@ func (h *handler) receive(w *web.Response, r *http.Request, sent, opened int64, 
 		return project, batch, result, err
 	}
 	h.logRejected(w, r, batch.Rejected)
+	h.noteRejected(project, batch.Rejected)
 	if err := held.take(sizeOf(batch.Rejected)); err != nil {
 		return project, batch, result, err
 	}
@@ -125,42 +128,6 @@ func (h *handler) receive(w *web.Response, r *http.Request, sent, opened int64, 
 	}
 	w.Log(slog.Int("accepted", result.Accepted), slog.Int("duplicates", result.Duplicates), slog.Int("rejected", len(batch.Rejected)))
 	return project, batch, result, nil
-}
-
-// authenticate returns the project of the request's key, also with the error that the key is for other routes. An address from which many wrong keys came is told to wait,
-// before it can try more; a good key is never asked to, for others may be behind the same address.
-func (h *handler) authenticate(w *web.Response, r *http.Request) (project string, err error) {
-	client := clientip.Of(r, h.Proxies)
-	if len(h.Proxies) > 0 {
-		w.Log(slog.String("client", client.String()))
-	}
-	key, err := h.wire.Keys().Key(r)
-	if err == nil {
-		project, err = h.Keys.Project(key, h.path)
-	}
-	if err == nil {
-		return project, nil
-	}
-	if other, ok := errors.AsType[*auth.RouteError](err); ok {
-		return project, &web.Error{
-			Status: http.StatusForbidden,
-			Text:   fmt.Sprintf("The key is for %s alone; nothing was stored", strings.Join(other.Routes, ", ")),
-		}
-	}
-	if wait := h.Throttle.Fail(clientip.Network(client)); wait > 0 {
-		return "", &web.Error{
-			Status: http.StatusTooManyRequests,
-			Text:   "Too many requests without a valid API key from this address; set the right key, and wait",
-			Header: http.Header{"Retry-After": {web.RetryAfter(wait)}},
-			Cause:  fmt.Errorf("%w, from %s", err, client),
-		}
-	}
-	text := err.Error()
-	return "", &web.Error{
-		Status: http.StatusUnauthorized,
-		Text:   strings.ToUpper(text[:1]) + text[1:],
-		Header: http.Header{"Www-Authenticate": {"Bearer"}},
-	}
 }
 
 // ContentType returns the media type of the body. Two of them are none, wherever lines are joined on the way.
@@ -183,13 +150,20 @@ func sizeOf(rejected []record.Rejection) (n int64) {
 }
 
 func unavailable(err error) error {
+	e := Unavailable(err, "Not stored")
+	e.Text += "; send the same body again later"
+	return e
+}
+
+// Unavailable returns the answer to an error of a store: a 503 whose text begins with what, such as "Not stored".
+func Unavailable(err error, what string) *web.Error {
 	reason, after := "the store failed", 5*time.Second
 	if u, ok := errors.AsType[*store.Unavailable](err); ok {
 		reason, after = u.Reason, u.RetryAfter
 	}
 	return &web.Error{
 		Status: http.StatusServiceUnavailable,
-		Text:   "Not stored: " + reason + "; send the same body again later",
+		Text:   what + ": " + reason,
 		Header: http.Header{"Retry-After": {web.RetryAfter(after)}},
 		Cause:  err,
 	}

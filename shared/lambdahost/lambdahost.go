@@ -49,5 +49,9 @@ func Handler(deps host.Deps, routes web.Routes) http.Handler {
 			routes = web.Routes{pattern: handle, method + " /": handle}
 		}
 	}
-	return deps.Handler(routes)
+	handler := deps.Handler(routes)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r)
+		deps.Intake.Refusals.FlushIfDue(r.Context()) // nothing runs between two requests
+	})
 }

@@ -44,6 +44,9 @@ func (db *DB) Purge(ctx context.Context, before time.Time) (report store.PurgeRe
 			}
 		}
 	}
+	if _, err := db.write(ctx, "DELETE FROM profiling_data_refused WHERE hour < ?1 RETURNING 1", before.Add(-time.Hour).Unix()); err != nil {
+		return report, fmt.Errorf("delete old refusals: %w", err)
+	}
 	for _, source := range sources {
 		oldest, err := scalar[int64](ctx, db, "SELECT min(timestamp) FROM profiling_data WHERE source = ?1", source)
 		if err != nil {

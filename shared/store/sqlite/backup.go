@@ -211,7 +211,7 @@ func makeCopy(ctx context.Context, path, from string) (rows int, err error) {
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA page_size = %d; PRAGMA auto_vacuum = 2", pageSize)); err != nil {
 		return 0, fmt.Errorf("open the file: %w", explain(err))
 	}
-	if _, err := conn.ExecContext(ctx, schema+rollupTables); err != nil {
+	if _, err := conn.ExecContext(ctx, schema+rollupTables+refusalTable); err != nil {
 		return 0, fmt.Errorf("make the tables: %w", explain(err))
 	}
 	if from, err = filepath.Abs(from); err != nil {

@@ -71,6 +71,9 @@ func (p *purge) run(ctx context.Context) error {
 	if err := p.deleteRollups(ctx); err != nil {
 		return fmt.Errorf("delete old rollups: %w", err)
 	}
+	if err := p.deleteRefusals(ctx); err != nil {
+		return fmt.Errorf("delete old refusals: %w", err)
+	}
 	if err := p.vacuum(ctx, 0); err != nil {
 		return fmt.Errorf("give space back: %w", err)
 	}

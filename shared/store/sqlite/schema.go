@@ -48,6 +48,9 @@ func migrate(ctx context.Context, conn *sql.Conn, log *slog.Logger) (changed boo
 	if err == nil {
 		err = exec(rollupTables)
 	}
+	if err == nil {
+		err = exec(refusalTable)
+	}
 	if err != nil {
 		return false, fmt.Errorf("bring the schema to version %d: %w", schemaVersion, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/refusals"
 	"github.com/bitville/listener/shared/store"
 )
 
@@ -136,6 +137,33 @@ func Run(t *testing.T, open func(t *testing.T) (store.Store, func(query string) 
 			result, err := s.Insert(t.Context(), all[:10])
 			require.NoError(t, err)
 			require.Equal(t, store.Result{Accepted: 8, Duplicates: 2}, result, "what was purged is new")
+		},
+		"refusals": func(t *testing.T, s store.Store, query func(string) [][]string) {
+			ledger := s.(refusals.Store)
+			found, err := ledger.Refusals(t.Context(), "shop", time.Unix(0, 0), 10)
+			require.NoError(t, err)
+			require.Empty(t, found)
+			hour := time.Now().UTC().Truncate(time.Hour)
+			one := func(ago int, project, reason, message string, count int64) refusals.Refusal {
+				h := hour.Add(-time.Duration(ago) * time.Hour)
+				return refusals.Refusal{Hour: h, Project: project, Route: "/ingest/php", Reason: reason, Count: count, LastAt: h.Add(time.Minute), Message: message}
+			}
+			require.NoError(t, ledger.AddRefusals(t.Context(), []refusals.Refusal{
+				one(0, "shop", "malformed", "first", 2), one(0, "", "unauthorized", "unknown", 9), one(0, "blog", "malformed", "other", 1), one(30, "shop", "malformed", "early", 5)}))
+			again := one(0, "shop", "malformed", "it's \"quoted\" \u2028 'é'", 3)
+			require.NoError(t, ledger.AddRefusals(t.Context(), []refusals.Refusal{again}))
+			again.Count = 5
+			found, err = ledger.Refusals(t.Context(), "shop", hour.Add(-time.Hour), 10)
+			require.NoError(t, err)
+			require.Equal(t, []refusals.Refusal{again, one(0, "", "unauthorized", "unknown", 9)}, found, "counts add up, the last message stays, and other projects' are not told")
+			found, err = ledger.Refusals(t.Context(), "shop", hour.Add(-48*time.Hour), 1)
+			require.NoError(t, err)
+			require.Len(t, found, 2, "the latest of each")
+			_, err = s.Insert(t.Context(), Records(0, 1)) // or a purge finds nothing to do
+			require.NoError(t, err)
+			_, err = s.Purge(t.Context(), hour.Add(-24*time.Hour))
+			require.NoError(t, err)
+			require.Equal(t, [][]string{{"3"}}, query("SELECT count(*) FROM profiling_data_refused"), "they go with the records of their time")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

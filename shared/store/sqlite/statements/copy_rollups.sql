@@ -5,4 +5,5 @@ INSERT INTO main.profiling_rollup SELECT * FROM source.profiling_rollup;
 INSERT INTO main.profiling_minute SELECT * FROM source.profiling_minute;
 INSERT INTO main.profiling_name SELECT * FROM source.profiling_name;
 INSERT INTO main.profiling_rollup_mark SELECT * FROM source.profiling_rollup_mark;
+INSERT INTO main.profiling_data_refused SELECT * FROM source.profiling_data_refused;
 COMMIT

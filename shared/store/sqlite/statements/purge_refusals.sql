@@ -1,0 +1,1 @@
+DELETE FROM profiling_data_refused WHERE hour < ?1
