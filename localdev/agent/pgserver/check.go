@@ -41,8 +41,10 @@ func (c *checker) add(what string, sql ...string) { c.missing = append(c.missing
 
 // Check tells what a server lacks. The error says that it cannot be asked.
 func Check(ctx context.Context, db *DB, want Wanted) ([]Missing, error) {
-	r, err := db.query(ctx, `SELECT name, setting FROM pg_settings WHERE name = ANY ($1)`,
-		`{server_version_num,shared_preload_libraries,session_preload_libraries,log_destination,logging_collector,log_line_prefix,log_error_verbosity,lc_messages,compute_query_id,auto_explain.log_format}`)
+	// auto_explain's setting may stand in postgresql.conf before auto_explain is loaded; pg_settings has it only then.
+	r, err := db.query(ctx, `SELECT name, setting FROM pg_settings WHERE name = ANY ($1)
+		UNION ALL SELECT 'auto_explain.log_format', current_setting('auto_explain.log_format', true)`,
+		`{server_version_num,shared_preload_libraries,session_preload_libraries,log_destination,logging_collector,log_line_prefix,log_error_verbosity,lc_messages,compute_query_id}`)
 	if err != nil {
 		return nil, err
 	}
@@ -62,10 +64,8 @@ func Check(ctx context.Context, db *DB, want Wanted) ([]Missing, error) {
 	}
 	c.libraries(want)
 	c.log(want)
-	if format, known := c.settings["auto_explain.log_format"]; format != "json" && (known || c.isLoaded("auto_explain")) {
-		c.add("auto_explain writes plans as "+format+", and the agent reads JSON", load, "ALTER SYSTEM SET auto_explain.log_format = 'json';", reload)
-	} else if !known {
-		c.add("auto_explain.log_format is not set to json", load, "ALTER SYSTEM SET auto_explain.log_format = 'json';", reload)
+	if c.settings["auto_explain.log_format"] != "json" {
+		c.add("auto_explain.log_format is not json", load, "ALTER SYSTEM SET auto_explain.log_format = 'json';", reload)
 	}
 	if c.settings["compute_query_id"] == "off" {
 		c.add("compute_query_id is off, and without query ids a nested statement may not find its caller", "ALTER SYSTEM SET compute_query_id = 'auto';", reload)

@@ -59,6 +59,8 @@ func TestCheck(t *testing.T) {
 			}
 			require.Equal(t, format == "stderr", strings.Contains(all, "log_error_verbosity is terse"))
 			run(t, pg, sql)
+			what, _ = check(t, agent, want)
+			require.NotContains(t, strings.Join(what, "\n"), "log_format", "it is set before the library is loaded")
 			pg.Restart(t)
 			for _, dsn := range []string{agent, admin} {
 				what, _ = check(t, dsn, want)
