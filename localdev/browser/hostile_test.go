@@ -12,15 +12,13 @@ import (
 
 // hostile texts stand in every field that is free. Each would call evil, load something, or break the page.
 var hostile = map[string]string{
-	"markup":     `<b id=evil onclick=evil()>"'&lt;<img src=x onerror=evil()>`,
-	"script":     `</script></title></style></svg></textarea><script>evil()</script>`,
-	"svg":        `<svg onload=evil()><style>*{display:none}</style><use href="https://evil.example/x#y"/><image href="https://evil.example/"/></svg>`,
-	"attribute":  `" autofocus onfocus=evil() style="position:fixed;inset:0" x="`,
-	"address":    `javascript:evil()//`,
-	"link":       `//evil.example/<meta http-equiv=refresh content="0;url=https://evil.example/">`,
-	"other way":  "\u202egnp.exe\u2066 \u200b\u0007",
-	"long":       strings.Repeat(`A\Very\Long\Name`, 500),
-	"long words": strings.Repeat("<i onclick=evil()>", 440),
+	"markup":    `<b id=evil onclick=evil()>"'&lt;<img src=x onerror=evil()>`,
+	"script":    `</script></title></style></svg></textarea><script>evil()</script>`,
+	"svg":       `<svg onload=evil()><style>*{display:none}</style><use href="https://evil.example/x#y"/><image href="https://evil.example/"/></svg>`,
+	"attribute": `" autofocus onfocus=evil() style="position:fixed;inset:0" x="`,
+	"address":   `javascript:evil()//evil.example/<meta http-equiv=refresh content="0;url=https://evil.example/">`,
+	"other way": "\u202egnp.exe\u2066 \u200b\u0007",
+	"long":      strings.Repeat(`A\<i onclick=evil()>`, 400),
 }
 
 // evil are three requests, with a profile of each kind, and statements that have a text everywhere.

@@ -49,7 +49,7 @@ var axe = filepath.Join(root, ".tools/axe-core@4.14.1/node_modules/axe-core/axe.
 // chromium returns where the browser is, and skips the test where there is none, except in CI, where nothing may be left out.
 func chromium(t testing.TB) string {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
+	path, err := exec.LookPath("chromium-headless-shell")
 	if err == nil {
 		_, err = os.Stat(axe)
 	}
