@@ -5,6 +5,7 @@ package functions
 import (
 	"github.com/bitville/listener/functions/health"
 	"github.com/bitville/listener/functions/importbuggregator"
+	"github.com/bitville/listener/functions/importotlp"
 	"github.com/bitville/listener/functions/importxhgui"
 	"github.com/bitville/listener/functions/ingestphp"
 	"github.com/bitville/listener/functions/ingestpostgres"
@@ -44,6 +45,8 @@ var All = []Function{
 		New: func(d host.Deps) web.Routes { return importxhgui.New(d.Intake) }},
 	{Name: "importbuggregator", Patterns: importbuggregator.Patterns, Needs: ingest, Optional: true,
 		New: func(d host.Deps) web.Routes { return importbuggregator.New(d.Intake) }},
+	{Name: "importotlp", Patterns: importotlp.Patterns, Needs: ingest, Optional: true,
+		New: func(d host.Deps) web.Routes { return importotlp.New(d.Intake) }},
 	{Name: "health", Patterns: health.Patterns,
 		New: func(d host.Deps) web.Routes {
 			return health.New(health.Config{Store: d.Store, Now: d.Now, Version: d.Version})

@@ -128,6 +128,10 @@ func TestInitOpensNoConnection(t *testing.T) {
 			body := fmt.Sprintf(`{"profile":{},"meta":{"url":"/","request_ts":{"sec":%d}}}`, time.Now().Unix())
 			require.Equal(t, http.StatusServiceUnavailable, send(t, f, "POST /run/import", body).StatusCode)
 		}},
+		{"importotlp", "GET /v1/traces", func(f *functiontest.Runtime) {
+			body := fmt.Sprintf(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"f27e620cac0a569ad03589ab60e067ba","spanId":"01a65979902b4008","name":"x","kind":2,"startTimeUnixNano":"%[1]d","endTimeUnixNano":"%[1]d"}]}]}]}`, time.Now().UnixNano())
+			require.Equal(t, http.StatusServiceUnavailable, send(t, f, "POST /v1/traces", body).StatusCode)
+		}},
 		{"importbuggregator", "GET /api/profiler/store", func(f *functiontest.Runtime) {
 			body := fmt.Sprintf(`{"profile":{},"app_name":"shop","date":%d}`, time.Now().Unix())
 			require.Equal(t, http.StatusAccepted, send(t, f, "POST /api/profiler/store", body).StatusCode)

@@ -290,6 +290,7 @@ func (s *stack) checkOutputs() {
 		"IngestPhpUrl":         `{"Fn::Sub":"${IngestPhpFunctionUrl.FunctionUrl}ingest/php"}`,
 		"IngestPostgresUrl":    `{"Fn::Sub":"${IngestPostgresFunctionUrl.FunctionUrl}ingest/postgres"}`,
 		"ImportXhguiUrl":       `{"Fn::Sub":"${ImportXhguiFunctionUrl.FunctionUrl}run/import"}`,
+		"ImportOtlpUrl":        `{"Fn::Sub":"${ImportOtlpFunctionUrl.FunctionUrl}v1/traces"}`,
 		"ImportBuggregatorUrl": `{"Fn::Sub":"${ImportBuggregatorFunctionUrl.FunctionUrl}api/profiler/store"}`,
 		"HealthUrl":            `{"Fn::Sub":"${HealthFunctionUrl.FunctionUrl}health"}`,
 		"ReadyUrl":             `{"Fn::Sub":"${HealthFunctionUrl.FunctionUrl}ready"}`,

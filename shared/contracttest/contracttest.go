@@ -68,7 +68,7 @@ func Run(t *testing.T, target Target) (accepted int) {
 		group{"the document's examples", examples(t, target.Document)},
 	)
 	if !target.WithoutImports {
-		accepted = r.groups(t, group{"php-profiler", xhgui()}, group{"Buggregator's client", buggregator()})
+		accepted = r.groups(t, group{"php-profiler", xhgui()}, group{"Buggregator's client", buggregator()}, group{"OTLP", otlp()})
 	}
 	if target.Limited != "" {
 		accepted = r.groups(t, group{"a key for other routes", limitedKey()})

@@ -131,6 +131,8 @@ func limitedKey() []Case {
 		{Name: "postgres", Route: postgresRoute, Header: limited, Body: "not read", Status: 403, Answer: failure(why)},
 		{Name: "php-profiler", Route: xhguiRoute, Header: limited, Body: xhguiProfile(), Status: 403, Answer: xhguiFailure(why)},
 		{Name: "php-profiler, in the path", Route: in(xhguiKeyRoute), Header: noKey, Body: xhguiProfile(), Status: 403, Answer: xhguiFailure(why)},
+		{Name: "OTLP", Route: otlpRoute, Header: limited, Body: "not read", Status: 403, Answer: failure(why)},
+		{Name: "OTLP, in the path", Route: in(otlpKeyRoute), Header: noKey, Body: "not read", Status: 403, Answer: failure(why)},
 		{Name: "Buggregator's client", Route: buggregatorRoute, Header: limited, Body: buggregatorProfile(), Status: 403, Answer: failure(why)},
 		{Name: "Buggregator's client, in the path", Route: in(buggregatorKeyRoute), Header: noKey, Body: buggregatorProfile(), Status: 403, Answer: failure(why)},
 	}

@@ -97,7 +97,7 @@ func (h *handler) receive(w *web.Response, r *http.Request, sent, opened int64, 
 	if err != nil {
 		return project, batch, result, err
 	}
-	contentType := contentType(r)
+	contentType := ContentType(r)
 	if err := h.wire.Accepts(contentType); err != nil {
 		return project, batch, result, err
 	}
@@ -163,8 +163,8 @@ func (h *handler) authenticate(w *web.Response, r *http.Request) (project string
 	}
 }
 
-// contentType returns the media type of the body. Two of them are none, wherever lines are joined on the way.
-func contentType(r *http.Request) string {
+// ContentType returns the media type of the body. Two of them are none, wherever lines are joined on the way.
+func ContentType(r *http.Request) string {
 	mediaType, _, _ := strings.Cut(strings.Join(r.Header.Values("Content-Type"), ","), ";")
 	return strings.ToLower(strings.TrimSpace(mediaType))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/bitville/listener/shared/web"
 )
 
-// store stores the records of a batch and counts what became of them, by source. Those of each source are one insert. An error
+// store stores the records of a batch and counts what became of them, by source. Those of each source are one insert, of record.MaxRecords at the most. An error
 // says that some may not be stored.
 func (h *handler) store(r *http.Request, project string, batch record.Batch) (sum store.Result, err error) {
 	// A client that hangs up does not take back what it sent.
@@ -19,13 +19,16 @@ func (h *handler) store(r *http.Request, project string, batch record.Batch) (su
 	defer cancel()
 	sources, records := bySource(batch.Records, func(r record.Record) string { return r.Source })
 	for i, source := range sources {
-		stored, err := h.Store.Insert(ctx, records[i])
-		if err != nil {
-			return sum, unavailable(err)
+		// Others must not wait for the transaction of a body whose wire has no limit of records.
+		for some := range slices.Chunk(records[i], record.MaxRecords) {
+			stored, err := h.Store.Insert(ctx, some)
+			if err != nil {
+				return sum, unavailable(err)
+			}
+			h.Count(store.Count{Source: source, Project: project, Stored: stored})
+			sum.Accepted += stored.Accepted
+			sum.Duplicates += stored.Duplicates
 		}
-		h.Count(store.Count{Source: source, Project: project, Stored: stored})
-		sum.Accepted += stored.Accepted
-		sum.Duplicates += stored.Duplicates
 	}
 	sources, rejected := bySource(batch.Rejected, func(r record.Rejection) string { return cmp.Or(r.Source, h.wire.Name()) })
 	for i, source := range sources {

@@ -14,7 +14,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 tools=$(cd "$here/../.." && pwd)/.tools
-for_tests=(libsql pebble php phpsite postgres promtool sam systemd)
+for_tests=(libsql oteljs otelpython pebble php phpsite postgres promtool sam systemd)
 
 # debian installs Debian packages. It starts none of their services: packages ask policy-rc.d, and 101 means no. The
 # time limits are for a machine without a network, which should learn so soon.
