@@ -25,7 +25,7 @@ func BenchmarkAttack(b *testing.B) {
 		l := startListener(b)
 		measure := func(during func()) time.Duration {
 			stop := make(chan struct{})
-			normal := l.send(b, 4, stop, profiles(1))
+			normal := l.send(b, 4, "/ingest/php", stop, profiles(1))
 			during()
 			close(stop)
 			n, p99 := normal.p99(200)
@@ -124,7 +124,7 @@ func BenchmarkBomb(b *testing.B) {
 func (l *listener) sendOnce(b testing.TB, body []byte) int {
 	stop := make(chan struct{})
 	var once sync.Once
-	result := l.send(b, 1, stop, func() []byte { once.Do(func() { close(stop) }); return body })
+	result := l.send(b, 1, "/ingest/php", stop, func() []byte { once.Do(func() { close(stop) }); return body })
 	result.clients.Wait()
 	for status := range result.took {
 		return status
@@ -140,7 +140,7 @@ func BenchmarkOverload(b *testing.B) {
 			l := startListener(b)
 			b.ResetTimer()
 			stop := make(chan struct{})
-			result := l.send(b, c.clients, stop, profiles(c.records))
+			result := l.send(b, c.clients, "/ingest/php", stop, profiles(c.records))
 			for b.Loop() {
 				time.Sleep(10 * time.Second)
 			}
@@ -170,12 +170,24 @@ func BenchmarkOverload(b *testing.B) {
 // BenchmarkMemory is the most memory that the listener has while many send it the largest bodies that there are,
 // compressed, beside 500 open connections.
 func BenchmarkMemory(b *testing.B) {
+	node := func(attributes string) string {
+		const span = `{"traceId":"f27e620cac0a569ad03589ab60e067ba","spanId":"00f067aa0ba902b7","parentSpanId":"00f067aa0ba902b8","name":"SeqScan on product","kind":2,"startTimeUnixNano":"%[1]d","endTimeUnixNano":"%[1]d","attributes":[%[2]s]},`
+		return fmt.Sprintf(span, time.Now().UnixNano(), attributes)
+	}
+	spans := func(size int, span string) []byte {
+		return []byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[` + strings.Repeat(span, size/len(span)) + "{}]}]}]}")
+	}
+	const query, text = `{"key":"db.system","value":{"stringValue":"postgresql"}},{"key":"db.statement","value":{"stringValue":"`, `"}}`
 	for name, body := range map[string][]byte{
-		"31 MiB of blanks":          bytes.Repeat([]byte(" "), 31<<20),
-		"5,000 empty records":       []byte("[" + strings.Repeat("{},", 4999) + "{}]"),
-		"empty fields":              []byte("[" + strings.Repeat(`{"":0,"":0,"":0,"":0},`, 4999) + "{}]"),
-		"one field after the other": []byte(`{"":0` + strings.Repeat(`,"":0`, 6<<20) + "}"),
-		"4,900 profiles":            profiles(4900)(),
+		"/v1/traces: 16 MiB of statements":         spans(16<<20-1<<10, strings.Replace(node(query+"SELECT 1"+text), `"kind":2`, `"kind":3`, 1)),
+		"/v1/traces: 63 MiB of plan nodes":         spans(63<<20, node(`{"key":"query.query_id","value":{"intValue":1}},{"key":"backend.pid","value":{"intValue":1}}`)),
+		"/v1/traces: 63 MiB of empty spans":        spans(63<<20, "{},"),
+		"/v1/traces: 63 MiB of control characters": spans(63<<20, node(query+strings.Repeat(`\u0001`, 1<<20)+text)),
+		"31 MiB of blanks":                         bytes.Repeat([]byte(" "), 31<<20),
+		"5,000 empty records":                      []byte("[" + strings.Repeat("{},", 4999) + "{}]"),
+		"empty fields":                             []byte("[" + strings.Repeat(`{"":0,"":0,"":0,"":0},`, 4999) + "{}]"),
+		"one field after the other":                []byte(`{"":0` + strings.Repeat(`,"":0`, 6<<20) + "}"),
+		"4,900 profiles":                           profiles(4900)(),
 	} {
 		var zipped bytes.Buffer
 		z := gzip.NewWriter(&zipped)
@@ -188,7 +200,11 @@ func BenchmarkMemory(b *testing.B) {
 				l.dial(b)
 			}
 			stop := make(chan struct{})
-			result := l.send(b, 64, stop, zipped.Bytes)
+			path, _, ok := strings.Cut(name, ": ")
+			if !ok {
+				path = "/ingest/php"
+			}
+			result := l.send(b, 64, path, stop, zipped.Bytes)
 			for b.Loop() {
 				time.Sleep(10 * time.Second)
 			}

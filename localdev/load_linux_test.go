@@ -29,7 +29,7 @@ type traffic struct {
 }
 
 // send has clients post bodies, each on a connection of its own, until stop is closed.
-func (l *listener) send(b testing.TB, clients int, stop <-chan struct{}, body func() []byte) *traffic {
+func (l *listener) send(b testing.TB, clients int, path string, stop <-chan struct{}, body func() []byte) *traffic {
 	result := &traffic{took: make(map[int][]time.Duration)}
 	for range clients {
 		transport := &http.Transport{
@@ -47,7 +47,7 @@ func (l *listener) send(b testing.TB, clients int, stop <-chan struct{}, body fu
 				}
 				data := body()
 				start := time.Now()
-				req, err := http.NewRequest("POST", l.URL+"/ingest/php", bytes.NewReader(data))
+				req, err := http.NewRequest("POST", l.URL+path, bytes.NewReader(data))
 				if err != nil {
 					b.Error(err)
 					return

@@ -286,3 +286,32 @@ func TestCounts(t *testing.T) {
 	require.Len(t, counts[record.PHP.ID].Rejected, 1)
 	require.Len(t, counts, 2)
 }
+
+// TestLarge sends what pg_tracing sends of an interval with many statements, up to the limit on the wire: no client splits it.
+func TestLarge(t *testing.T) {
+	var scopes [4]strings.Builder
+	names := [4]string{"Planner", "ExecutorRun", "IndexScan", "Select query"}
+	statements, size := 0, 0
+	for ; size < 15<<20; statements++ {
+		id := func(n int) string { return fmt.Sprintf("%016x", 4*statements+n+1) }
+		parents := [4]string{id(3), id(3), id(1), "b39c2eabd3993833"}
+		for n := range scopes {
+			before := scopes[n].Len()
+			fmt.Fprintf(&scopes[n], `,{"traceId":"%032x","spanId":"%s","parentSpanId":"%s","name":"SELECT abalance FROM pgbench_accounts WHERE aid = $1","kind":2,"startTimeUnixNano":"%d","endTimeUnixNano":"%[4]d","status":{"code":1},"attributes":[%s]}`,
+				statements+1, id(n), parents[n], intaketest.Now.UnixNano(), `{"key":"blocks.shared.hit","value":{"intValue":63}},{"key":"query.query_id","value":{"intValue":-2578237145400211294}},{"key":"backend.pid","value":{"intValue":572}},{"key":"backend.user_id","value":{"intValue":10}},{"key":"backend.database_id","value":{"intValue":5}}`)
+			size += scopes[n].Len() - before
+		}
+	}
+	var all []string
+	for n := range scopes {
+		all = append(all, fmt.Sprintf(`{"scope":{"name":%q},"spans":[%s]}`, names[n], scopes[n].String()[1:]))
+	}
+	text := `{"resourceSpans":[{"scopeSpans":[` + strings.Join(all, ",") + `]}]}`
+	require.Less(t, len(text), intake.MaxSent)
+	db, path := sqlitetest.New(t)
+	h := intaketest.Over(db, importotlp.New, nil)
+	for range 2 {
+		require.Equal(t, 200, intaketest.Post(h, importotlp.Path, []byte(text), pgTracing...).Code)
+		require.Equal(t, [][]string{{fmt.Sprint(statements)}}, sqlitetest.Query(t, path, "SELECT count(*) FROM profiling_data WHERE source = 'postgres_agent'"))
+	}
+}
