@@ -15,5 +15,5 @@ var Patterns = []string{"POST " + Path, "POST " + intake.KeyInPath(Path)}
 
 // New returns the function's routes.
 func New(cfg intake.Config) web.Routes {
-	return intake.New(Path, otlp.Wire{Privacy: otlp.Privacy{Keep: cfg.Keep}}, cfg)
+	return intake.New(Path, otlp.Wire{Privacy: otlp.Privacy{Keep: cfg.Keep, Redact: cfg.Redact}}, cfg)
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +75,10 @@ func TestPrivacy(t *testing.T) {
 		}
 	}
 	require.NotRegexp(t, `s\d|pw`, stored())
+	for _, r := range decode(t, text, typeJSON, Privacy{Keep: slices.Collect(maps.Keys(kept)), Redact: true}).Records {
+		require.NotRegexp(t, `"s[34679]"`, string(r.Payload), "literals")
+		require.Contains(t, string(r.Payload), `"s0"`)
+	}
 	require.Contains(t, stored(), `"http://h/a?q="`)
 }
 

@@ -12,10 +12,15 @@ import (
 // statements, and takes the values out of query strings.
 type Privacy struct {
 	Keep   []string // of mask.Dropped: what is stored all the same
-	Redact bool     // a question mark stands for each literal in a statement
+	Redact bool     // no literal of a statement is stored, whatever Keep says
 }
 
-func (p Privacy) keeps(name string) bool { return slices.Contains(p.Keep, name) }
+func (p Privacy) keeps(name string) bool {
+	return slices.Contains(p.Keep, name) && !(p.Redact && slices.Contains(literals, name))
+}
+
+// literals are those of mask.Dropped that hold literals where no question mark can be put for them.
+var literals = []string{statusMessage, "exception.message", "exception.stacktrace", "db.postgresql.values", "query.parameters"}
 
 // statusMessage stands for the message of a span's status, which is no attribute. It repeats what a database said, with
 // the statement.

@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -120,7 +121,7 @@ func (d *decoder) query(text, bare string) string {
 		bare = text
 	}
 	if d.Redact {
-		return statement.Mask(bare)
+		return cmp.Or(statement.Mask(bare), "?") // a comment alone leaves nothing
 	}
 	return bare
 }
