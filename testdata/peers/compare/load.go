@@ -61,7 +61,7 @@ func measure(s server, load scenario, dir string, duration time.Duration) (r res
 		return r, err
 	}
 	send := wrk
-	if load.gzip {
+	if load.gzip || load.wire != nil {
 		send = post
 	}
 	out, err := send(s, load, duration)
@@ -166,10 +166,16 @@ func post(s server, load scenario, duration time.Duration) (out sent, err error)
 			var packed bytes.Buffer
 			w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed)
 			for due := range next {
-				body := one(profile)
-				req, _ := http.NewRequestWithContext(context.Background(), http.MethodPost, s.url()+"/ingest/php", nil)
+				sent := request{"/ingest/php", "application/json", nil}
+				if load.wire != nil {
+					sent, due = load.wire(), time.Now()
+				} else {
+					sent.body = one(profile)
+				}
+				body := sent.body
+				req, _ := http.NewRequestWithContext(context.Background(), http.MethodPost, s.url()+sent.path, nil)
 				req.Header.Set("Authorization", "Bearer "+key)
-				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("Content-Type", sent.contentType)
 				received.Add(int64(len(body)))
 				if load.gzip {
 					packed.Reset()

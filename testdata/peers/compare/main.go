@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// scenario is one kind of load. Compressed ones are sent by this program, the others by wrk.
+// scenario is one kind of load. Compressed ones and those in other agents' formats are sent by this program, the others by wrk.
 type scenario struct {
 	name        string
 	connections int
@@ -23,9 +23,10 @@ type scenario struct {
 	page        string // "v4" or "v7": they share one correlation id of that version; each has a random one without it
 	profile     string // a file that holds the one profile of all records; 256 small ones without it
 	gzip        bool
-	rate        float64     // requests a second that are due, whatever is answered; 0 for as many as are answered
-	refused     bool        // some may be: it is more than can be written in a second
-	until       func() bool // ends it before its time
+	rate        float64        // requests a second that are due, whatever is answered; 0 for as many as are answered
+	refused     bool           // some may be: it is more than can be written in a second
+	until       func() bool    // ends it before its time
+	wire        func() request // makes each request, in another agent's format, which the listener alone takes
 }
 
 func main() {
@@ -55,6 +56,9 @@ func loads(large string) []scenario {
 		{name: "batches of 4 MiB", connections: 8, batch: 1900, refused: true},
 		{name: "150 KB", connections: 8, batch: 1, profile: large},
 		{name: "150 KB gzip", connections: 8, batch: 1, profile: large, gzip: true},
+		{name: "OTLP JSON, 100 spans", connections: 8, batch: 100, wire: otlpPages(false)},
+		{name: "OTLP protobuf, 100 spans", connections: 8, batch: 100, wire: otlpPages(true)},
+		{name: "php-profiler, 204 KB", connections: 8, batch: 1, wire: xhguiPages()},
 		{name: "open", connections: 256, batch: 1, rate: 1}, // half of what the peer did with single ones, or 3,000
 	}
 }
@@ -103,6 +107,9 @@ func run(rounds int, duration time.Duration, only, other string, rows int) error
 		results := make(map[string][]result)
 		for range rounds {
 			for _, server := range servers {
+				if s.wire != nil && !strings.HasPrefix(server.name, "listener") {
+					continue
+				}
 				r, err := measure(server, s, dir, duration)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", s.name, server.name, err)
@@ -119,6 +126,9 @@ func run(rounds int, duration time.Duration, only, other string, rows int) error
 		}
 		for i, server := range servers {
 			all := results[server.name]
+			if len(all) == 0 {
+				continue
+			}
 			printRow(row, title, server.name, all, compared(all, results["Bun"]), compared(all, results["null"]))
 			if other != "" && i%2 == 1 { // the old one stands before each
 				printRow(ratioRow, title, "to the old, by round", ratios(all, results[servers[i-1].name]), "", "")
