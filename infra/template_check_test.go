@@ -292,6 +292,7 @@ func (s *stack) checkOutputs() {
 		"ImportXhguiUrl":       `{"Fn::Sub":"${ImportXhguiFunctionUrl.FunctionUrl}run/import"}`,
 		"ImportOtlpUrl":        `{"Fn::Sub":"${ImportOtlpFunctionUrl.FunctionUrl}v1/traces"}`,
 		"ImportBuggregatorUrl": `{"Fn::Sub":"${ImportBuggregatorFunctionUrl.FunctionUrl}api/profiler/store"}`,
+		"RefusalsUrl":          `{"Fn::Sub":"${RefusalsFunctionUrl.FunctionUrl}refusals"}`,
 		"HealthUrl":            `{"Fn::Sub":"${HealthFunctionUrl.FunctionUrl}health"}`,
 		"ReadyUrl":             `{"Fn::Sub":"${HealthFunctionUrl.FunctionUrl}ready"}`,
 		"Smoke": `{"Fn::Sub":"make smoke URL=${IngestPhpFunctionUrl.FunctionUrl} POSTGRES_URL=${IngestPostgresFunctionUrl.FunctionUrl} ` +

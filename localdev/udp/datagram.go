@@ -35,11 +35,11 @@ type header struct {
 
 // What is wrong with a first line, made once: a flood of them must cost little.
 var (
-	noVersion = malformed("it does not begin with \"bv1 \"")
-	noLine    = fmt.Errorf("%w: there is no line feed in the first %d bytes; it ends the first line", Malformed, maxLine)
-	noMAC     = malformed("the first line does not end in a space and a MAC of 64 hexadecimal digits")
-	noTime    = malformed("the first line has no time before its MAC: Unix seconds, a whole number without a sign")
-	noSource  = malformed("the first line names no source that sends datagrams, such as php; it is in lower case")
+	errNoVersion = malformed("it does not begin with \"bv1 \"")
+	errNoLine    = fmt.Errorf("%w: there is no line feed in the first %d bytes; it ends the first line", Malformed, maxLine)
+	errNoMAC     = malformed("the first line does not end in a space and a MAC of 64 hexadecimal digits")
+	errNoTime    = malformed("the first line has no time before its MAC: Unix seconds, a whole number without a sign")
+	errNoSource  = malformed("the first line names no source that sends datagrams, such as php; it is in lower case")
 )
 
 func malformed(what string) error {
@@ -50,28 +50,28 @@ func malformed(what string) error {
 // says more.
 func parse(datagram []byte) (h header, body []byte, err error) {
 	if !bytes.HasPrefix(datagram, []byte(version)) {
-		return h, nil, noVersion
+		return h, nil, errNoVersion
 	}
 	end := bytes.IndexByte(datagram[:min(len(datagram), maxLine)], '\n')
 	if end < 0 {
-		return h, nil, noLine
+		return h, nil, errNoLine
 	}
 	at := end - hex.EncodedLen(sha256.Size)
 	if at <= len(version) || datagram[at-1] != ' ' {
-		return h, nil, noMAC
+		return h, nil, errNoMAC
 	}
 	if _, err := hex.Decode(h.mac[:], datagram[at:end]); err != nil {
-		return h, nil, noMAC
+		return h, nil, errNoMAC
 	}
 	h.covered = datagram[:at]
 	source, rest, _ := bytes.Cut(datagram[len(version):at-1], []byte(" "))
 	space := bytes.LastIndexByte(rest, ' ') // a project's name may hold spaces
 	if space < 0 {
-		return h, nil, noTime
+		return h, nil, errNoTime
 	}
 	sent, err := strconv.ParseUint(string(rest[space+1:]), 10, 63)
 	if err != nil {
-		return h, nil, noTime
+		return h, nil, errNoTime
 	}
 	h.source, h.project, h.sent = string(source), string(rest[:space]), int64(sent)
 	return h, datagram[end+1:], nil
@@ -116,7 +116,7 @@ func (d *decoder) verify(datagram []byte, now time.Time) (signed, error) {
 	}
 	source, known := d.sources[h.source]
 	if !known {
-		return signed{}, noSource
+		return signed{}, errNoSource
 	}
 	project := record.Project(h.project)
 	macs, known := d.macs[project]

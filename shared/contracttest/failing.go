@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/refusals"
 	"github.com/bitville/listener/shared/store"
 )
 
@@ -20,6 +21,14 @@ func (s FailingStore) Admit() error { return nil }
 // Insert stores nothing.
 func (s FailingStore) Insert(context.Context, []record.Record) (store.Result, error) {
 	return store.Result{}, s()
+}
+
+// AddRefusals forgets them.
+func (s FailingStore) AddRefusals(context.Context, []refusals.Refusal) error { return nil }
+
+// Refusals says what an insert would.
+func (s FailingStore) Refusals(context.Context, string, time.Time, int) ([]refusals.Refusal, error) {
+	return nil, s()
 }
 
 // Ready says what an insert would.
@@ -63,6 +72,7 @@ func unavailable(why, after, readiness, readyAfter string) []Case {
 		{Name: "the same, its key in the path", Route: otlpKeyRoute, Header: noKey, Body: otlpBody(otlpSpan()), Status: 503, Answer: answer},
 		{Name: "Buggregator's profile", Route: buggregatorRoute, Body: buggregatorProfile(), Status: 202, Answer: `{"status":false}`},
 		{Name: "the same, its key in the path", Route: buggregatorKeyRoute, Header: noKey, Body: buggregatorProfile(), Status: 202, Answer: `{"status":false}`},
+		{Name: "refusals", Route: "GET /refusals", Status: 503, Answer: failure("Not read: " + why), Returns: later},
 		{
 			Name: "ready", Route: "GET /ready", Header: noKey, Status: 503, Returns: ready,
 			Answer: `{"error":"Not ready","ready":false,"uptime":"{any}","version":"{any}","database":` + quote(readiness) + `}`,
@@ -83,6 +93,7 @@ func broken() []Case {
 		{Name: "the same, its key in the path", Route: otlpKeyRoute, Header: noKey, Body: otlpBody(otlpSpan()), Status: 500, Answer: answer},
 		{Name: "Buggregator's profile", Route: buggregatorRoute, Body: buggregatorProfile(), Status: 500, Answer: answer},
 		{Name: "the same, its key in the path", Route: buggregatorKeyRoute, Header: noKey, Body: buggregatorProfile(), Status: 500, Answer: answer},
+		{Name: "refusals", Route: "GET /refusals", Status: 500, Answer: answer},
 		{Name: "ready", Route: "GET /ready", Header: noKey, Status: 500, Answer: answer},
 		{Name: "ready, HEAD", Route: "HEAD /ready", Header: noKey, Status: 500},
 	}
@@ -111,6 +122,7 @@ func RunThrottled(t *testing.T, target Target, failures int) {
 		{Name: "a wrong key", Header: unknown, Body: php(), Status: 429, Answer: throttled},
 		{Name: "no key", Header: noKey, Route: postgresRoute, Body: "not read", Status: 429, Answer: throttled},
 		{Name: "a forwarded address that nobody vouches for", Header: map[string]string{"Authorization": "Bearer x", "X-Forwarded-For": "192.0.2.1"}, Body: php(), Status: 429},
+		{Name: "a wrong key for refusals", Route: "GET /refusals", Header: unknown, Status: 429, Answer: throttled},
 		{Name: "a wrong token", Route: "POST /run/import?token=wrong", Header: noKey, Body: "not read", Status: 429, Answer: xhguiFailure("Too many requests without a valid API key from this address; set the right key, and wait")},
 		{Name: "a wrong key in the path", Route: "POST /k/wrong/run/import", Header: noKey, Body: "not read", Status: 429},
 		{Name: "a wrong key of OTLP", Route: otlpRoute, Header: unknown, Body: "not read", Status: 429, Answer: throttled},

@@ -129,6 +129,7 @@ func limitedKey() []Case {
 	return []Case{
 		{Name: "php", Header: limited, Body: php(), Status: 403, Answer: failure(why)},
 		{Name: "postgres", Route: postgresRoute, Header: limited, Body: "not read", Status: 403, Answer: failure(why)},
+		{Name: "refusals", Route: "GET /refusals", Header: limited, Status: 403, Answer: failure(why)},
 		{Name: "php-profiler", Route: xhguiRoute, Header: limited, Body: xhguiProfile(), Status: 403, Answer: xhguiFailure(why)},
 		{Name: "php-profiler, in the path", Route: in(xhguiKeyRoute), Header: noKey, Body: xhguiProfile(), Status: 403, Answer: xhguiFailure(why)},
 		{Name: "OTLP", Route: otlpRoute, Header: limited, Body: "not read", Status: 403, Answer: failure(why)},

@@ -35,6 +35,13 @@ func routes() []Case {
 		{Name: "ready", Route: "GET /ready", Header: noKey, Status: 200, Answer: isReady, Returns: asJSON},
 		{Name: "ready, HEAD", Route: "HEAD /ready", Header: noKey, Status: 200, Returns: asJSON},
 
+		{Name: "refusals", Route: "GET /refusals", Status: 200, Returns: asJSON},
+		{Name: "refusals of an hour", Route: "GET /refusals?since=1h", Status: 200},
+		{Name: "refusals of too long", Route: "GET /refusals?since=169h", Status: 400, Answer: failure("since is a span as in 30m or 24h: at least a minute, and at most as long as records are kept, 168h0m0s")},
+		{Name: "refusals of days", Route: "GET /refusals?since=7d", Status: 400},
+		{Name: "refusals without a key", Route: "GET /refusals", Header: noKey, Status: 401},
+		{Name: "POST of refusals", Route: "POST /refusals", Status: 405, Answer: useGET, Returns: allowGET},
+
 		{Name: "unknown path", Route: "POST /ingest/mysql", Body: php(), Status: 404, Answer: notFound, Returns: asJSON},
 		{Name: "unknown path, no key, no POST", Route: "GET /ingest/mysql", Header: noKey, Status: 404, Answer: notFound},
 		{Name: "unknown path, HEAD", Route: "HEAD /ingest", Status: 404, Returns: asJSON},
