@@ -57,7 +57,7 @@ var All = []Function{
 		}},
 	{Name: "traces", Patterns: traces.Patterns, Needs: Needs{File: true},
 		New: func(d host.Deps) web.Routes {
-			return traces.New(traces.Config{Store: d.Read.View, Readers: d.Read.Readers, Values: d.Read.Values,
+			return traces.New(traces.Config{Store: d.Read.View, Readers: d.Read.Readers, Values: d.Read.Values, Retention: d.Intake.Retention,
 				Throttle: d.Read.Throttle, Proxies: d.Intake.Proxies, Now: d.Now})
 		}},
 	{Name: "retention", Needs: Needs{Retention: true, Schedule: true}},

@@ -119,6 +119,25 @@ func TestOtherProjects(t *testing.T) {
 	require.Equal(t, http.StatusOK, all("/traces/bank/"+secret.CorrelationID).Code)
 }
 
+// TestProjectsWithoutRecords holds that a key leads to its project before the first record, which its page tells how to send.
+func TestProjectsWithoutRecords(t *testing.T) {
+	cfg := config(&viewtest.Memory{})
+	require.Equal(t, "/traces/shop", get(handler(cfg), "/traces/", browser).Header().Get("Location"))
+	require.JSONEq(t, `{"projects":[{"project":"shop","requests":0,"statements":0}]}`, get(handler(cfg), "/traces/", "").Body.String())
+	cfg.Readers = auth.NewReaders([]auth.Key{{Project: "shop", Secret: key}, {Project: "bank", Secret: key}, {Project: auth.AllProjects, Secret: "all"}})
+	require.Contains(t, get(handler(cfg), "/traces/", browser).Body.String(), `href="/traces/bank"`)
+	require.Contains(t, do(handler(cfg), http.MethodGet, "/traces/", "", "Accept", browser, "Authorization", "Bearer all").Body.String(), "Nothing yet")
+}
+
+// TestRetention holds that no list is of a time of which records are gone.
+func TestRetention(t *testing.T) {
+	cfg := config(batch(t))
+	cfg.Retention = 20 * time.Minute // the batch is half an hour old
+	h := handler(cfg)
+	require.Contains(t, get(h, "/traces/shop/routes?since=7d", "").Body.String(), `"routes":[]`)
+	require.Contains(t, get(h, "/traces/shop/requests?since=7d", "").Body.String(), `"from":"2026-11-22T21:08:00.000000Z"`)
+}
+
 // TestSession logs a browser in and out.
 func TestSession(t *testing.T) {
 	cfg := config(batch(t))

@@ -263,6 +263,24 @@ func indent(depth int) string {
 	return strings.Repeat("\u00a0\u00a0", min(depth, 40)-1) + "└\u00a0"
 }
 
+// callRow is a caller or callee.
+type callRow struct {
+	profile.Call
+	N int // its place among the profile's functions, from 1; 0: it is not there
+}
+
+func callRows(functions []profile.Function, calls []profile.Call) []callRow {
+	places := make(map[string]int, len(functions))
+	for i, f := range functions {
+		places[f.Name] = i + 1
+	}
+	rows := make([]callRow, len(calls))
+	for i, c := range calls {
+		rows[i] = callRow{c, places[c.Name]}
+	}
+	return rows
+}
+
 // spanRow is an OpenTelemetry span.
 type spanRow struct {
 	profile.Span

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,11 +30,19 @@ func (h *handler) projects(r *request) (any, error) {
 		return nil, elsewhere(Path + id)
 	}
 	page, err := h.views.Projects(r.ctx, r.viewer.Sees)
-	if err == nil && r.html && len(page.Projects) == 1 {
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range r.viewer.Projects() { // also those without a record: their pages say how to send the first
+		if !slices.ContainsFunc(page.Projects, func(p view.Project) bool { return p.Project == name }) {
+			page.Projects = append(page.Projects, view.Project{Project: name})
+		}
+	}
+	if r.html && len(page.Projects) == 1 {
 		return nil, elsewhere(projectPath(page.Projects[0].Project))
 	}
 	r.frame.Host = origin(r.Request)
-	return page, err
+	return page, nil
 }
 
 // byID finds the project of an id.

@@ -23,12 +23,13 @@ const Path = "/traces/"
 
 // Config is what the handler needs.
 type Config struct {
-	Store    view.Store
-	Readers  *auth.Readers    // None: everything is 404
-	Values   bool             // show literals, values of query strings and secrets
-	Throttle *auth.Throttle   // of wrong keys
-	Proxies  clientip.Proxies // that tell whom they forward for
-	Now      func() time.Time
+	Store     view.Store
+	Readers   *auth.Readers    // None: everything is 404
+	Retention time.Duration    // of records
+	Values    bool             // show literals, values of query strings and secrets
+	Throttle  *auth.Throttle   // of wrong keys
+	Proxies   clientip.Proxies // that tell whom they forward for
+	Now       func() time.Time
 }
 
 // Patterns are those of the routes.
@@ -38,7 +39,7 @@ var Patterns = slices.Sorted(maps.Keys((&handler{}).all()))
 func New(cfg Config) web.Routes {
 	h := &handler{
 		Config:     cfg,
-		views:      &view.Views{Store: cfg.Store, Now: cfg.Now, Values: cfg.Values},
+		views:      &view.Views{Store: cfg.Store, Now: cfg.Now, Values: cfg.Values, Retention: cfg.Retention},
 		slots:      make(chan struct{}, maxPages),
 		protection: http.NewCrossOriginProtection(),
 	}

@@ -46,6 +46,7 @@ var functions = template.FuncMap{
 	"attr":           attributeOf,
 	"share":          share,
 	"spanRows":       spanRows,
+	"callRows":       callRows,
 	"copies":         func(plan string) bool { return len(plan) <= maxCopy },
 	"firstFunctions": func(f []profile.Function) []profile.Function { return f[:min(len(f), maxLines)] },
 	"firstSteps":     func(s []profile.Step) []profile.Step { return s[:min(len(s), maxSteps)] },

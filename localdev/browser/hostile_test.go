@@ -49,6 +49,7 @@ func evilID(i int) string { return fmt.Sprintf("33333333-3333-4333-8333-%012d", 
 
 // TestHostile holds that texts of strangers stay texts in a real browser, and that the rest of the page is there.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	browser := chromium(t)
 	l := start(t, "BITVILLE_READ_VALUES=show") // else literals are masked, which leaves less of them
 	b := newTab(t, browse(t, browser, fingerprint(t, l)), l.URL)
@@ -88,6 +89,7 @@ func (b *tab) harmless(name, path string) {
 
 // TestOddShapes holds that profiles and plans of odd shapes and sizes leave the rest of the page there.
 func TestOddShapes(t *testing.T) {
+	t.Parallel()
 	browser := chromium(t)
 	deepEdges := map[string]any{"main()==>f0": map[string]any{"ct": 1, "wt": 1000000}}
 	for i := range 20_000 {

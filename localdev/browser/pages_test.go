@@ -16,6 +16,7 @@ import (
 // TestPages opens every page at two widths and in both schemes: none scrolls sideways, axe finds nothing serious, and
 // pictures of all are left in the ignored folder pictures, for a person to look at.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	browser := chromium(t)
 	require.NoError(t, os.MkdirAll("pictures", 0o755))
 	l := start(t)

@@ -13,6 +13,7 @@ import (
 
 // TestWalk goes the way of somebody who looks for a slow page's reason, from the login to the logout.
 func TestWalk(t *testing.T) {
+	t.Parallel()
 	browser := chromium(t)
 	l := start(t)
 	send(t, l, real(t, time.Now()))

@@ -13,6 +13,7 @@ import (
 
 // TestWithoutScript holds that every page can be read, logged in to and out of where scripts are off.
 func TestWithoutScript(t *testing.T) {
+	t.Parallel()
 	browser := chromium(t)
 	l := start(t)
 	send(t, l, real(t, time.Now()))
@@ -45,6 +46,7 @@ func TestWithoutScript(t *testing.T) {
 
 // TestKeyboard opens the look's parts without a mouse.
 func TestKeyboard(t *testing.T) {
+	t.Parallel()
 	browser := chromium(t)
 	l := start(t)
 	send(t, l, real(t, time.Now()))
@@ -105,6 +107,7 @@ func (b *tab) tabTo(selector string) {
 
 // TestTimes holds that times are in the reader's zone, with UTC in their titles.
 func TestTimes(t *testing.T) {
+	t.Parallel()
 	browser := chromium(t)
 	l := start(t)
 	send(t, l, real(t, time.Now()))
@@ -126,6 +129,7 @@ func TestTimes(t *testing.T) {
 
 // TestLink follows a link that has the read key in it: the key is neither in the address nor in the history.
 func TestLink(t *testing.T) {
+	t.Parallel()
 	browser := chromium(t)
 	l := start(t)
 	send(t, l, real(t, time.Now()))

@@ -61,6 +61,11 @@ func (v Viewer) Sees(project string) bool {
 	return slices.Contains(v.projects, project) || slices.Contains(v.projects, AllProjects)
 }
 
+// Projects returns the projects that the viewer's key names. All is not among them: it names none.
+func (v Viewer) Projects() []string {
+	return slices.DeleteFunc(slices.Clone(v.projects), func(project string) bool { return project == AllProjects })
+}
+
 // Viewer returns who a request is from: by its Authorization header (Bearer, or Basic with the key as the password), else
 // by the session cookie that Login made. The error is ErrNoKey or ErrUnknownKey; a session that has ended counts as
 // no key.

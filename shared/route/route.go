@@ -16,7 +16,7 @@ const maxBytes = 200
 
 // Name returns the name of a request's route: attribute, the record's "route", where the agent sent one, else the path of
 // uri with numbers, UUIDs, hexadecimal and long tokens as "*": "/product/42?ref=x" is "/product/*". Of a command it is
-// the command without its options. A name has 200 bytes at most.
+// the command and its first argument, without options: "cli.php import --limit=20 a b" is "cli.php import *". A name has 200 bytes at most.
 func Name(attribute, uri string) string {
 	name := attribute
 	if name == "" {
@@ -37,13 +37,7 @@ func fromURI(uri string) string {
 		uri = "/" + path
 	}
 	if !strings.HasPrefix(uri, "/") {
-		var words []string
-		for _, word := range strings.Fields(uri) {
-			if !strings.HasPrefix(word, "-") {
-				words = append(words, segment(word))
-			}
-		}
-		return strings.Join(words, " ")
+		return command(uri)
 	}
 	var b strings.Builder
 	b.Grow(min(len(uri), 2*maxBytes))
@@ -57,6 +51,24 @@ func fromURI(uri string) string {
 	}
 	return b.String()
 }
+
+// command returns what runs and, where it is a word, the first argument: most often that says what to do. The others
+// vary, and may be anything: they are one "*".
+func command(line string) string {
+	var words []string
+	for _, word := range strings.Fields(line) {
+		switch n := len(words); {
+		case strings.HasPrefix(word, "-"):
+		case n == 0, n == 1 && subcommand.MatchString(word):
+			words = append(words, segment(word))
+		default:
+			return strings.Join(append(words, "*"), " ")
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+var subcommand = regexp.MustCompile(`^[A-Za-z][\w:.-]*$`)
 
 // segment returns "*" for what varies from request to request, with the extension of a file: "42.json" is "*.json".
 func segment(s string) string {

@@ -32,6 +32,10 @@ func TestName(t *testing.T) {
 		{"", "//product//42/", "//product//*/"},
 		{"", "/a;jsessionid=xyz/7;b=c", "/a/*"},
 		{"", "cli.php import --limit=20 17", "cli.php import *"},
+		{"", "cli.php import Jane 0123 jane@shop.example", "cli.php import *"},
+		{"", "cli.php Jane@shop.example Doe", "cli.php *"},
+		{"", "artisan queue:work", "artisan queue:work"},
+		{"", "/srv/www/cron.php 2026-01-20", "/srv/www/cron.php 2026-01-20"},
 	} {
 		require.Equal(t, c.want, Name(c.attribute, c.uri))
 	}

@@ -28,9 +28,12 @@ const (
 
 // Views fill the pages.
 type Views struct {
-	Store  Store
-	Now    func() time.Time
-	Values bool // show literals, values of query strings and secrets
+	Store Store
+	Now   func() time.Time
+	// Retention is how long records are kept; no span reaches behind it, though figures by the day live longer. 0: as long
+	// as somebody asks.
+	Retention time.Duration
+	Values    bool // show literals, values of query strings and secrets
 }
 
 // Span is what a list is of.
@@ -42,6 +45,9 @@ type Span struct {
 // until returns the span that ends now.
 func (v *Views) until(since time.Duration) Span {
 	now := v.Now()
+	if v.Retention > 0 {
+		since = min(since, v.Retention)
+	}
 	return Span{look.Timestamp{Time: now.Add(-since)}, look.Timestamp{Time: now}}
 }
 
