@@ -75,7 +75,6 @@ func New(cfg Config) web.Routes {
 			}
 			*list = append(*list, refusal{f.Hour, f.Route, f.Reason, f.Field, f.Count, f.LastAt.Truncate(time.Second), f.Message})
 		}
-		w.Header().Set("Cache-Control", "no-store")
 		return w.JSON(http.StatusOK, a)
 	}}
 }
