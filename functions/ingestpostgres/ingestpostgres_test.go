@@ -88,6 +88,7 @@ func TestOneRealPlan(t *testing.T) {
 		Name:          "SELECT o2.product_id, count(*) FROM order_lines o1 JOIN order_lines o2 ON o2.order_id = o1.order_id WHERE o1.product_id = 42 GROUP BY 1 ORDER BY 2 DESC LIMIT 6",
 		Attributes:    `{"database":"shop","query_id":-1827459224716984620,"session_id":"6b035773.3d4c","log_line":1}`,
 		Payload:       entries[0].Payload,
+		CreatedAt:     entries[0].CreatedAt,
 	}, entries[0])
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/clientip"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/refusals"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/web"
 	"github.com/bitville/listener/shared/wire/bitville"
@@ -54,6 +55,7 @@ func newHandler(s Store, change func(*Config)) (http.Handler, *Config) {
 		Bodies:    NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(3, time.Now),
 		Count:     func(store.Count) {},
+		Refusals:  refusals.New(refusals.Config{Store: refusals.Nowhere{}, Log: slog.New(slog.DiscardHandler), Now: time.Now}),
 	}
 	if change != nil {
 		change(&cfg)

@@ -19,6 +19,7 @@ import (
 	"github.com/bitville/listener/shared/auth"
 	"github.com/bitville/listener/shared/intake"
 	"github.com/bitville/listener/shared/record"
+	"github.com/bitville/listener/shared/refusals"
 	"github.com/bitville/listener/shared/store"
 	"github.com/bitville/listener/shared/store/libsql/libsqltest"
 	"github.com/bitville/listener/shared/store/sqlite"
@@ -50,6 +51,7 @@ func Over(db intake.Store, function func(intake.Config) web.Routes, change func(
 		Bodies:    intake.NewBodies(4 << 20),
 		Throttle:  auth.NewThrottle(100, time.Now),
 		Count:     func(store.Count) {},
+		Refusals:  refusals.New(refusals.Config{Store: refusals.Nowhere{}, Log: slog.New(slog.DiscardHandler), Now: time.Now}),
 	}
 	if change != nil {
 		change(&cfg)
