@@ -81,7 +81,7 @@ func TestRealProfiles(t *testing.T) {
 			require.Len(t, entries, 1)
 			require.True(t, string(sent.Payload) == entries[0].Payload, "profiling_data is kept byte for byte")
 			want := c.want
-			want.Project, want.Source, want.Payload = "shop", "php_agent", entries[0].Payload
+			want.Project, want.Source, want.Payload, want.CreatedAt = "shop", "php_agent", entries[0].Payload, entries[0].CreatedAt
 			require.Equal(t, want, entries[0])
 		})
 	}
