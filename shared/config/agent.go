@@ -149,7 +149,7 @@ func LoadPostgres(environ []string) (cfg Postgres, warnings []string, err error)
 }
 
 // RelaySettings and PostgresSettings list the variables of an agent, in the order of its manual.
-func RelaySettings() []Setting    { return slices.Concat(relayProgram.settings(), keySettings()) }
+func RelaySettings() []Setting    { return slices.Concat(relayProgram.settings(), keySettings()[:2]) } // an agent reads nothing
 func PostgresSettings() []Setting { return postgresProgram.settings() }
 
 // loadAgent reads the settings of an agent into cfg, which agent is a part of. hasAllKeys is for one that takes the keys

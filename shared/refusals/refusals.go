@@ -96,6 +96,7 @@ type Ledger struct {
 	mu      sync.Mutex
 	pending map[key]Refusal
 	flushed time.Time // the last write
+	away    time.Time // when the store last took no record
 }
 
 // Config is what a Ledger needs.
@@ -126,6 +127,9 @@ func (l *Ledger) Note(r Refusal) {
 	k := key{r.Hour.Unix(), r.Project, r.Route, r.Reason, r.Field}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if r.Reason == Unavailable {
+		l.away = now
+	}
 	known, ok := l.pending[k]
 	if !ok && len(l.pending) >= maxPending {
 		return
@@ -149,11 +153,12 @@ func (l *Ledger) Run(ctx context.Context) {
 	}
 }
 
-// FlushIfDue writes what was counted, unless the last write is less than ten seconds ago. A host that runs nothing between
-// requests calls it after each.
+// FlushIfDue writes what was counted, unless the last write is less than ten seconds ago, or the store took no record within
+// them: an answer must not wait for it twice. A host that runs nothing between requests calls it after each.
 func (l *Ledger) FlushIfDue(ctx context.Context) {
 	l.mu.Lock()
-	due := len(l.pending) > 0 && l.cfg.Now().Sub(l.flushed) >= flushEvery
+	now := l.cfg.Now()
+	due := len(l.pending) > 0 && now.Sub(l.flushed) >= flushEvery && now.Sub(l.away) >= flushEvery
 	l.mu.Unlock()
 	if due {
 		l.flush(ctx)
