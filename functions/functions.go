@@ -18,7 +18,6 @@ type Function struct {
 	Needs    Needs
 	Agent    string        // what its agents are called in a datagram; "" where none send
 	Source   record.Source // of its agents' records
-	Optional bool          // is on AWS only where a parameter of template.yaml names it; the process has all
 	New      func(host.Deps) web.Routes
 }
 
@@ -34,13 +33,10 @@ var ingest = Needs{Keys: true, Retention: true}
 
 // All lists the functions.
 var All = []Function{
-	{Name: "ingestphp", Patterns: []string{"POST " + ingestphp.Path}, Needs: ingest, Agent: "php", Source: record.PHP,
-		New: func(d host.Deps) web.Routes { return ingestphp.New(d.Intake) }},
-	{Name: "ingestpostgres", Patterns: []string{"POST " + ingestpostgres.Path}, Needs: ingest, Agent: "postgres", Source: record.Postgres,
-		New: func(d host.Deps) web.Routes { return ingestpostgres.New(d.Intake) }},
-	{Name: "health", Patterns: health.Patterns,
-		New: func(d host.Deps) web.Routes {
-			return health.New(health.Config{Store: d.Store, Now: d.Now, Version: d.Version})
-		}},
-	{Name: "retention", Needs: Needs{Retention: true, Schedule: true}},
+	{"ingestphp", []string{"POST " + ingestphp.Path}, ingest, "php", ingestphp.Source, func(d host.Deps) web.Routes { return ingestphp.New(d.Intake) }},
+	{"ingestpostgres", []string{"POST " + ingestpostgres.Path}, ingest, "postgres", ingestpostgres.Source, func(d host.Deps) web.Routes { return ingestpostgres.New(d.Intake) }},
+	{"health", health.Patterns, Needs{}, "", record.Source{}, func(d host.Deps) web.Routes {
+		return health.New(health.Config{Store: d.Store, Now: d.Now, Version: d.Version})
+	}},
+	{"retention", nil, Needs{Retention: true, Schedule: true}, "", record.Source{}, nil},
 }

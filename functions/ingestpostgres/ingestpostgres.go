@@ -12,7 +12,14 @@ import (
 // Path is where the handler answers.
 const Path = "/ingest/postgres"
 
+// Source is what Postgres agents send: a record holds the statement in query.
+var Source = record.Source{
+	ID:           "postgres_agent",
+	NameField:    "query",
+	MaxNameBytes: 64 << 10,
+}
+
 // New returns the function's route.
 func New(cfg intake.Config) web.Routes {
-	return intake.New(Path, bitville.Wire{Source: record.Postgres}, cfg)
+	return intake.New(Path, bitville.Wire{Source: Source}, cfg)
 }

@@ -74,14 +74,6 @@ func TestCounts(t *testing.T) {
 			`bitville_records_rejected_total{project="shop",reason="timestamp",source="php_agent"}`:   2,
 			`bitville_records_rejected_total{project="shop",reason="request_uri",source="php_agent"}`: 1,
 		}},
-		{"records that were dropped", func(m *metrics.Metrics) {
-			m.Records(store.Count{Source: "php_agent", Project: "shop", Dropped: 1})
-			m.Request(web.Observation{Path: "/ready", Status: 202})
-		}, map[string]float64{
-			`bitville_records_dropped_total{project="shop",source="php_agent"}`:        1,
-			`bitville_http_requests_total{route="/ready",status="202"}`:                1,
-			`bitville_http_request_duration_seconds_count{class="2xx",route="/ready"}`: 1,
-		}},
 		{"names that a sender chose", func(m *metrics.Metrics) {
 			// A PHP record's field "query" is not the contract's.
 			chosen := append(rejections("", "query", "attributes", "record", "x\n\xff\"}"), record.Rejection{})

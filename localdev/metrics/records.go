@@ -12,7 +12,7 @@ import (
 
 // records counts what becomes of the records of each source and project.
 type records struct {
-	accepted, duplicate, rejected, dropped *prometheus.CounterVec
+	accepted, duplicate, rejected *prometheus.CounterVec
 
 	fields map[origin][]string // of the contract, by which rejections are counted
 }
@@ -29,15 +29,12 @@ func newRecords(make promauto.Factory, cfg Config) records {
 		rejected: make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_records_rejected_total",
 			Help: "Records that break a rule, by the field that broke the first; attributes: any field beside the contract's; record: the whole."},
 			[]string{"source", "project", "reason"}),
-		dropped: make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_records_dropped_total",
-			Help: "Records that could not be stored and are not sent again: their client was answered 202, for an error would break its user's page."}, labels),
 		fields: map[origin][]string{},
 	}
 	for _, source := range cfg.Sources {
 		for _, project := range cfg.Projects {
 			r.accepted.WithLabelValues(source.ID, project)
 			r.duplicate.WithLabelValues(source.ID, project)
-			r.dropped.WithLabelValues(source.ID, project)
 			fields := []string{"project", "correlation_id", "timestamp", "duration_ms", source.NameField, "profiling_data"}
 			for _, reason := range append(fields, "record", "attributes") {
 				r.rejected.WithLabelValues(source.ID, project, reason)
@@ -57,7 +54,6 @@ func (m *Metrics) Records(c store.Count) {
 	}
 	m.records.accepted.WithLabelValues(c.Source, c.Project).Add(float64(c.Stored.Accepted))
 	m.records.duplicate.WithLabelValues(c.Source, c.Project).Add(float64(c.Stored.Duplicates))
-	m.records.dropped.WithLabelValues(c.Source, c.Project).Add(float64(c.Dropped))
 	for i := range c.Rejected {
 		m.records.rejected.WithLabelValues(c.Source, c.Project, reason(c.Rejected[i].Details, fields)).Inc()
 	}

@@ -15,7 +15,7 @@ const other = "other"
 
 // statuses are those that requests are counted by; any other counts as "other".
 var statuses = []int{
-	http.StatusOK, http.StatusAccepted, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+	http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
 	http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 	http.StatusTooManyRequests, web.StatusClientGone, http.StatusInternalServerError, http.StatusServiceUnavailable,
 }
@@ -29,7 +29,7 @@ type requests struct {
 func newRequests(make promauto.Factory, cfg Config) requests {
 	r := requests{
 		count: make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_http_requests_total",
-			Help: "Requests that were answered; 499: the client went away instead; 503 also where the connection was closed, for a client that takes any answer for success."}, []string{"route", "status"}),
+			Help: "Requests that were answered; 499: the client went away instead."}, []string{"route", "status"}),
 		seconds: make.NewHistogramVec(prometheus.HistogramOpts{Name: "bitville_http_request_duration_seconds",
 			Help: "From a request's headers to its answer.", Buckets: seconds()}, []string{"route", "class"}),
 		bytes: make.NewCounterVec(prometheus.CounterOpts{Name: "bitville_http_received_bytes_total",

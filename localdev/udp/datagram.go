@@ -97,9 +97,6 @@ type decoder struct {
 func newDecoder(cfg Config) decoder {
 	d := decoder{sources: cfg.Sources, macs: make(map[string][]hash.Hash), retention: cfg.Retention}
 	for _, k := range cfg.Keys {
-		if len(k.Routes) > 0 {
-			continue // it is good for these alone
-		}
 		d.macs[k.Project] = append(d.macs[k.Project], hmac.New(sha256.New, []byte(k.Secret)))
 	}
 	return d
@@ -142,7 +139,7 @@ func (d *decoder) decode(s signed, now time.Time) (rec record.Record, rejected [
 	if err != nil {
 		return rec, nil, fmt.Errorf("%w: gzip: %w", Invalid, err)
 	}
-	batch, err := bitville.Wire{Source: s.source}.Decode(text, bitville.JSON, record.Rules{Project: s.project, Now: now, Retention: d.retention}, nil)
+	batch, err := bitville.Wire{Source: s.source}.Decode(text, bitville.JSON, record.Rules{Project: s.project, Now: now, Retention: d.retention})
 	if _, ok := errors.AsType[*bitville.ProjectError](err); ok {
 		return rec, nil, WrongProject
 	}

@@ -22,17 +22,16 @@ import (
 )
 
 const (
-	oldKey     = "shop-key-0123456789"
-	newKey     = "shop-key-new-0123456789"
-	limitedKey = "shop-key-for-some-routes" // which are none of UDP's
-	blogKey    = "blog-key-0123456789"
+	oldKey  = "shop-key-0123456789"
+	newKey  = "shop-key-new-0123456789"
+	blogKey = "blog-key-0123456789"
 )
 
 // config is what tests start from: two projects, one of them with two keys.
 func config(db Store) Config {
 	return Config{
 		Addr: "127.0.0.1:0",
-		Keys: []auth.Key{{Project: "my_shop", Secret: oldKey}, {Project: "my_shop", Secret: newKey}, {Project: "my_shop", Secret: limitedKey, Routes: []string{"/v1/traces"}}, {Project: "blog", Secret: blogKey}, {Project: "my old site", Secret: blogKey + "-old"}},
+		Keys: []auth.Key{{Project: "my_shop", Secret: oldKey}, {Project: "my_shop", Secret: newKey}, {Project: "blog", Secret: blogKey}, {Project: "my old site", Secret: blogKey + "-old"}},
 		Sources: map[string]record.Source{
 			"php":      {ID: "php_agent", NameField: "request_uri", MaxNameBytes: 8192},
 			"postgres": {ID: "postgres_agent", NameField: "query", MaxNameBytes: 64 << 10},

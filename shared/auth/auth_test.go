@@ -29,11 +29,11 @@ func request(authorization ...string) *http.Request {
 
 // projectOf returns the project that a request's bearer key is for.
 func projectOf(keys *auth.Keys, r *http.Request) (string, error) {
-	key, err := auth.Places{}.Key(r)
+	key, err := auth.Bearer(r)
 	if err != nil {
 		return "", err
 	}
-	return keys.Project(key, "/ingest/php")
+	return keys.Project(key)
 }
 
 func TestProject(t *testing.T) {

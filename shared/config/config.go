@@ -42,7 +42,6 @@ type Intake struct {
 	MaxBodyBytes          int64            `env:"BITVILLE_MAX_BODY_BYTES" envDefault:"4194304"`
 	AuthFailuresPerMinute int              `env:"BITVILLE_AUTH_FAILURES_PER_MINUTE" envDefault:"100"`
 	TrustedProxies        clientip.Proxies `env:"BITVILLE_TRUSTED_PROXIES"`
-	ImportKeep            []string         `env:"BITVILLE_IMPORT_KEEP"`
 }
 
 // Listener is of the one process: on AWS Lambda it does nothing.

@@ -74,7 +74,6 @@ var good = []struct {
 	{"BITVILLE_MAX_BODY_BYTES", "1048576", func(c config.Config) any { return c.MaxBodyBytes }, int64(1 << 20)},
 	{"BITVILLE_AUTH_FAILURES_PER_MINUTE", "1", func(c config.Config) any { return c.AuthFailuresPerMinute }, 1},
 	{"BITVILLE_TRUSTED_PROXIES", "10.1.0.0/8, ::1", func(c config.Config) any { return c.TrustedProxies }, clientip.Proxies{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
-	{"BITVILLE_IMPORT_KEEP", "query_values, env", func(c config.Config) any { return c.ImportKeep }, []string{"query_values", "env"}},
 	{"BITVILLE_METRICS_ADDR", "127.0.0.1:0", func(c config.Config) any { return c.MetricsAddr }, "127.0.0.1:0"},
 	{"BITVILLE_LOG_LEVEL", "debug", func(c config.Config) any { return c.LogLevel }, slog.LevelDebug},
 	{"BITVILLE_LOG_FORMAT", "json", func(c config.Config) any { return c.LogFormat }, "json"},

@@ -13,7 +13,7 @@ import (
 // ways to set a key, well or badly. %s is the key.
 var ways = []string{
 	"BITVILLE_API_KEY_SHOP=%s", "BITVILLE_API_KEY_SHOP=%s,", "BITVILLE_API_KEY_SHOP=a,%s b", "BITVILLE_API_KEY_A=%s\x00BITVILLE_API_KEY_B=%s",
-	`BITVILLE_API_KEYS={"shop":"%s"}`, `BITVILLE_API_KEYS={"shop":["a",{"key":"%s","routes":["/%s"]},{"key":"b","routes":["%s"]}]}`, `BITVILLE_API_KEYS={"%s":"shop"}`, `BITVILLE_API_KEYS={"%s":""}`, `BITVILLE_API_KEYS={"a":"%s","b":"%s","%s":"c","%s":"%s"}`,
+	`BITVILLE_API_KEYS={"shop":"%s"}`, `BITVILLE_API_KEYS={"%s":"shop"}`, `BITVILLE_API_KEYS={"%s":""}`, `BITVILLE_API_KEYS={"a":"%s","b":"%s","%s":"c","%s":"%s"}`,
 	"BITVILLE_API_KEYS=%s", "BITVILLE_API_KEY=%s", "BITVILLE_APIKEY_SHOP=%s", "BITVILLE_DB_AUTH_TOKEN=%s", "BITVILLE_DB_URL=libsql://%s@db.example", "BITVILLE_DB_URL=%s",
 }
 

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,24 +16,14 @@ import (
 // shortKey is the length in bytes under which a key is worth a warning: it could be guessed.
 const shortKey = 16
 
-// jsonForm is what keysName must hold, and limitedForm what a project's keys there may be as well.
-const (
-	jsonForm    = `{"shop":"key[,key…]"}`
-	limitedForm = `["key",{"key":"…","routes":["/v1/traces"]}]`
-)
+// jsonForm is what keysName must hold.
+const jsonForm = `{"shop":"key[,key…]"}`
 
 // projectKeys are one project's keys as they were set. Texts call a project by its name only where that is the
 // variable's: in JSON by its place, for who mixes up names and keys there would find his keys in the log.
 type projectKeys struct {
 	variable, called string
-	project          string
-	lists            []keyList
-}
-
-// keyList is keys with commas between them, and the routes that they are good for: all when there is none.
-type keyList struct {
-	text   string
-	routes []string
+	project, list    string
 }
 
 // isAssignment tells whether a key is a whole line of a file of settings: a variable of ours, or the project, stands before it.
@@ -62,7 +51,7 @@ func readKeys(vars map[string]string, told bool) (keys []auth.Key, warnings []st
 				p.variable = keyPrefix + "<PROJECT>"
 			}
 			fail("%s: a project's name has %d characters and its key %d, as if they were swapped; set %sSHOP=<key>, or %s=%s",
-				p.variable, len(p.project), len(p.lists[0].text), keyPrefix, keysName, jsonForm)
+				p.variable, len(p.project), len(p.list), keyPrefix, keysName, jsonForm)
 			continue
 		}
 		if n := len([]rune(p.project)); n < 1 || n > record.MaxProject {
@@ -74,27 +63,47 @@ func readKeys(vars map[string]string, told bool) (keys []auth.Key, warnings []st
 			continue
 		}
 		first[p.project] = p
-		for _, list := range p.lists {
-			if inQuotes(list.text) {
-				fail(quoted, p.variable)
+		if inQuotes(p.list) {
+			fail(quoted, p.variable)
+			continue
+		}
+		for key := range strings.SplitSeq(p.list, ",") {
+			key = strings.TrimSpace(key)
+			switch {
+			case key == "":
+				fail("%s: a key of %s is empty; set it, or remove the comma or the variable", p.variable, p.called)
+				continue
+			case inQuotes(key):
+				fail(quoted, p.variable+": a key of "+p.called)
+				continue
+			case strings.HasPrefix(strings.ToLower(key), "bearer "):
+				fail("%s: a key of %s begins with Bearer: set the key alone", p.variable, p.called)
+				continue
+			case isAssignment(key, p.project):
+				fail("%s: a key of %s begins with a name and = or :, as a line of a settings file does; set the key alone", p.variable, p.called)
+				continue
+			case !isHeader(key):
+				fail("%s: a key of %s holds a character that no header can; use printable ASCII without spaces", p.variable, p.called)
+				continue
+			case len(key) > longestKey:
+				fail("%s: a key of %s is longer than %d characters, which proxies refuse in a header; use a shorter one", p.variable, p.called, longestKey)
+				continue
+			case placeholder(key) != nil:
+				fail("%s: a key of %s %w", p.variable, p.called, placeholder(key))
+				continue
+			case isPathOfSecret(key):
+				fail("%s: a key of %s is the path of a file; set %s to have the key read from it", p.variable, p.called, p.variable+fileSuffix)
+				continue
+			case len(key) >= shortKey && guessable(key):
+				warnings = append(warnings, fmt.Sprintf("%s: a key of %s is the same few characters over and over, or a run of them, and could be guessed", p.variable, p.called))
+			case len(key) < shortKey:
+				warnings = append(warnings, fmt.Sprintf("%s: a key of %s is shorter than %d characters and could be guessed", p.variable, p.called, shortKey))
+			}
+			if other := slices.IndexFunc(keys, func(k auth.Key) bool { return string(k.Secret) == key && k.Project != p.project }); other >= 0 {
+				fail("%s: %s has the same key as %s; give each its own", p.variable, p.called, first[keys[other].Project].called)
 				continue
 			}
-			for key := range strings.SplitSeq(list.text, ",") {
-				key = strings.TrimSpace(key)
-				if problem := p.problem(key); problem != nil {
-					problems = append(problems, problem)
-					continue
-				}
-				warnings = append(warnings, p.doubts(key)...)
-				same := func(k auth.Key) bool {
-					return string(k.Secret) == key && (k.Project != p.project || !slices.Equal(k.Routes, list.routes))
-				}
-				if other := slices.IndexFunc(keys, same); other >= 0 {
-					fail("%s: %s has the same key as %s; give each its own", p.variable, p.called, first[keys[other].Project].called)
-					continue
-				}
-				keys = append(keys, auth.Key{Project: p.project, Secret: auth.Secret(key), Routes: list.routes})
-			}
+			keys = append(keys, auth.Key{Project: p.project, Secret: auth.Secret(key)})
 		}
 	}
 	if len(keys) == 0 && len(problems) == 0 && !told {
@@ -107,54 +116,9 @@ func readKeys(vars map[string]string, told bool) (keys []auth.Key, warnings []st
 	return keys, warnings, problems
 }
 
-// problem says what is wrong with a key; nil when nothing is.
-func (p projectKeys) problem(key string) error {
-	a := fmt.Sprintf("%s: a key of %s", p.variable, p.called)
-	switch {
-	case key == "":
-		return fmt.Errorf("%s is empty; set it, or remove the comma or the variable", a)
-	case inQuotes(key):
-		return fmt.Errorf(quoted, a)
-	case strings.HasPrefix(strings.ToLower(key), "bearer "):
-		return fmt.Errorf("%s begins with Bearer: set the key alone", a)
-	case isAssignment(key, p.project):
-		return fmt.Errorf("%s begins with a name and = or :, as a line of a settings file does; set the key alone", a)
-	case !isHeader(key):
-		return fmt.Errorf("%s holds a character that no header can; use printable ASCII without spaces", a)
-	case len(key) > longestKey:
-		return fmt.Errorf("%s is longer than %d characters, which proxies refuse in a header; use a shorter one", a, longestKey)
-	case placeholder(key) != nil:
-		return fmt.Errorf("%s %w", a, placeholder(key))
-	case isPathOfSecret(key):
-		return fmt.Errorf("%s is the path of a file; set %s to have the key read from it", a, p.variable+fileSuffix)
-	}
-	return nil
-}
-
-// doubts returns what is to be warned of a key that works.
-func (p projectKeys) doubts(key string) (warnings []string) {
-	a := fmt.Sprintf("%s: a key of %s", p.variable, p.called)
-	switch {
-	case len(key) < shortKey:
-		warnings = append(warnings, fmt.Sprintf("%s is shorter than %d characters and could be guessed", a, shortKey))
-	case guessable(key):
-		warnings = append(warnings, a+" is the same few characters over and over, or a run of them, and could be guessed")
-	}
-	if strings.ContainsFunc(key, isChangedInURLs) {
-		warnings = append(warnings, a+" holds a character that means something in a URL, and clients that have their key there do not encode it; use letters, digits, - and _ for those")
-	}
-	return warnings
-}
-
-// isChangedInURLs tells what does not stand for itself everywhere in a URL (RFC 3986, section 2.3).
-func isChangedInURLs(r rune) bool {
-	return (r|' ' < 'a' || r|' ' > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("-._~", r)
-}
-
 // swapped tells whether the name looks like a key, and the key does not.
 func (p projectKeys) swapped() bool {
-	key := p.lists[0].text
-	return len(p.project) >= shortKey && strings.ContainsAny(p.project, "0123456789") && len(key) < shortKey && key != ""
+	return len(p.project) >= shortKey && strings.ContainsAny(p.project, "0123456789") && len(p.list) < shortKey && p.list != ""
 }
 
 // allKeys collects the keys of all projects: by the variables' names, so that problems come in one order, and
@@ -163,64 +127,24 @@ func allKeys(vars map[string]string) (all []projectKeys, err error) {
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		if project, ok := strings.CutPrefix(name, keyPrefix); ok {
 			project = record.Project(project)
-			all = append(all, projectKeys{name, "project " + project, project, []keyList{{text: vars[name]}}})
+			all = append(all, projectKeys{name, "project " + project, project, vars[name]})
 		}
 	}
 	if text := vars[keysName]; inQuotes(text) {
 		err = fmt.Errorf(quoted, keysName)
 	} else if text != "" {
 		n := 0
-		err = eachMember(text, func(project string, value json.RawMessage) error {
+		err = eachMember(text, func(project, list string) {
 			n++
-			called := fmt.Sprintf("project no. %d", n)
-			lists, err := keyLists(value)
-			if err != nil {
-				return fmt.Errorf("%s: the keys of %s %w", keysName, called, err)
-			}
-			all = append(all, projectKeys{keysName, called, record.Project(project), lists})
-			return nil
+			all = append(all, projectKeys{keysName, fmt.Sprintf("project no. %d", n), record.Project(project), list})
 		})
 	}
 	return all, err
 }
 
-// keyLists reads a project's keys in JSON: a string, or an array of strings and of keys that are limited to routes.
-func keyLists(value json.RawMessage) (lists []keyList, err error) {
-	var text string
-	if value[0] == '"' && json.Unmarshal(value, &text) == nil {
-		return []keyList{{text: text}}, nil
-	}
-	bad := errors.New("are neither a string nor a list: set " + jsonForm + `, or {"shop":` + limitedForm + "}")
-	var elements []json.RawMessage
-	if value[0] != '[' || json.Unmarshal(value, &elements) != nil || len(elements) == 0 {
-		return nil, bad
-	}
-	for _, element := range elements {
-		var limited struct {
-			Key    string
-			Routes []string
-		}
-		d := json.NewDecoder(bytes.NewReader(element))
-		d.DisallowUnknownFields()
-		switch {
-		case element[0] == '"' && json.Unmarshal(element, &text) == nil:
-			lists = append(lists, keyList{text: text})
-			continue
-		case element[0] != '{' || d.Decode(&limited) != nil:
-			return nil, bad
-		case len(limited.Routes) == 0:
-			return nil, errors.New("hold one without routes: set " + limitedForm + ", or the key alone, which is then good for all of them")
-		case slices.ContainsFunc(limited.Routes, func(route string) bool { return !strings.HasPrefix(route, "/") }):
-			return nil, errors.New("hold a route that is no path: set one such as /v1/traces")
-		}
-		lists = append(lists, keyList{limited.Key, limited.Routes})
-	}
-	return lists, nil
-}
-
-// eachMember calls f for the members of a JSON object, in their order, until one returns an error. It is not decoded into a
+// eachMember calls f for the members of a JSON object of strings, in their order. It is not decoded into a
 // map, where the last of two equal names would win; and its error holds nothing of the text.
-func eachMember(text string, f func(name string, value json.RawMessage) error) error {
+func eachMember(text string, f func(name, value string)) error {
 	bad := errors.New(keysName + " is not a JSON object of strings: set " + jsonForm)
 	d := json.NewDecoder(strings.NewReader(text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -231,13 +155,15 @@ func eachMember(text string, f func(name string, value json.RawMessage) error) e
 		if err != nil {
 			return bad
 		}
-		var value json.RawMessage
-		if d.Decode(&value) != nil {
+		value, err := d.Token()
+		if err != nil {
 			return bad
 		}
-		if err := f(name.(string), value); err != nil {
-			return err
+		list, ok := value.(string)
+		if !ok {
+			return bad
 		}
+		f(name.(string), list)
 	}
 	if _, err := d.Token(); err != nil {
 		return bad

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/bitville/listener/shared/mask"
 	"github.com/bitville/listener/shared/record"
 )
 
@@ -62,9 +61,6 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 			wrong(text.name, err)
 		}
 	}
-	for i, name := range c.ImportKeep {
-		c.ImportKeep[i] = strings.TrimSpace(name)
-	}
 	warnings = append(warnings, c.completeACME(set)...)
 	right := map[string]bool{
 		"BITVILLE_RETENTION":                c.Retention >= leastRetention,
@@ -76,7 +72,6 @@ func (c *Config) check(set map[string]string) (warnings []string, problems []err
 		"BITVILLE_ACME_DIRECTORY_URL":       isHTTPS(c.ACMEDirectoryURL),
 		"BITVILLE_MAX_CONNECTIONS":          c.MaxConnections >= 16,
 		"BITVILLE_MAX_BODY_BYTES":           leastBody <= c.MaxBodyBytes && c.MaxBodyBytes <= record.MaxBody,
-		"BITVILLE_IMPORT_KEEP":              !slices.ContainsFunc(c.ImportKeep, func(name string) bool { return !slices.Contains(mask.Dropped, name) }),
 		"BITVILLE_AUTH_FAILURES_PER_MINUTE": c.AuthFailuresPerMinute > 0,
 	}
 	for _, s := range table {

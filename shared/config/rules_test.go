@@ -169,7 +169,7 @@ func TestProxiesOfAllWarn(t *testing.T) {
 var forOthers = []string{
 	"BITVILLE_API_KEYS=", "BITVILLE_API_KEY_SHOP=", "BITVILLE_LISTEN_ADDR=a", "BITVILLE_UDP_ADDR=b", "BITVILLE_TLS_CERT_PATH=/cert.pem",
 	"BITVILLE_ACME_DOMAINS=localhost", "BITVILLE_ACME_EMAIL=c", "BITVILLE_ACME_DIRECTORY_URL=d", "BITVILLE_ACME_CACHE_DIR=e",
-	"BITVILLE_MAX_CONNECTIONS=0", "BITVILLE_MAX_BODY_BYTES=0", "BITVILLE_AUTH_FAILURES_PER_MINUTE=0", "BITVILLE_TRUSTED_PROXIES=f", "BITVILLE_IMPORT_KEEP=env,cookies", "BITVILLE_METRICS_ADDR=g",
+	"BITVILLE_MAX_CONNECTIONS=0", "BITVILLE_MAX_BODY_BYTES=0", "BITVILLE_AUTH_FAILURES_PER_MINUTE=0", "BITVILLE_TRUSTED_PROXIES=f", "BITVILLE_METRICS_ADDR=g",
 }
 
 func TestLoadCommand(t *testing.T) {
@@ -200,10 +200,10 @@ func TestFunctionsWarnOfWhatDoesNothingThere(t *testing.T) {
 
 	_, warnings, err = config.LoadFunction(append(forOthers, url), true)
 	require.Equal(t, listener, warnings)
-	for _, name := range []string{"BITVILLE_API_KEY_SHOP", "BITVILLE_MAX_BODY_BYTES", "BITVILLE_AUTH_FAILURES_PER_MINUTE", "BITVILLE_TRUSTED_PROXIES", "BITVILLE_IMPORT_KEEP"} {
+	for _, name := range []string{"BITVILLE_API_KEY_SHOP", "BITVILLE_MAX_BODY_BYTES", "BITVILLE_AUTH_FAILURES_PER_MINUTE", "BITVILLE_TRUSTED_PROXIES"} {
 		require.ErrorContains(t, err, name)
 	}
-	require.Len(t, strings.Split(err.Error(), "\n"), 5)
+	require.Len(t, strings.Split(err.Error(), "\n"), 4)
 
 	cfg, warnings, err = config.LoadFunction([]string{url, enough[1], "BITVILLE_AUTH_FAILURES_PER_MINUTE=7", "BITVILLE_TRUSTED_PROXIES=10.0.0.1"}, true)
 	require.NoError(t, err)

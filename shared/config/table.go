@@ -4,8 +4,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/bitville/listener/shared/mask"
 )
 
 // Setting documents one variable.
@@ -109,13 +107,6 @@ var table = []Setting{
 		like: "addresses and CIDRs with commas between them, such as 127.0.0.1,10.0.0.0/8",
 	},
 	{
-		Name: "BITVILLE_IMPORT_KEEP",
-		Doc: "What is stored of other agents' records although it is often secret, names with commas between them: " +
-			strings.Join(mask.Dropped, ", ") + ". Without it none is",
-		like: "names with commas between them, such as query_values,exception.message; each is one of " +
-			strings.Join(mask.Dropped, ", "),
-	},
-	{
 		Name: "BITVILLE_METRICS_ADDR",
 		Doc: "Where /metrics (Prometheus) and /debug/pprof/ are served, without a key and over plain HTTP, " +
 			"host:port such as 127.0.0.1:9464; off when it is not set",
@@ -146,7 +137,7 @@ func eachField(f func(field reflect.StructField, name string)) {
 func Settings() []Setting {
 	settings := []Setting{
 		{Name: keyPrefix + "<PROJECT>", Doc: "The project's API key, or several with commas between them while one replaces another. The project is the rest of the name in lower case. This and every other secret can be read from a file, which the name with _FILE behind it names (BITVILLE_API_KEY_SHOP_FILE)"},
-		{Name: keysName, Doc: `The keys of all projects as JSON, {"shop":"key[,key…]",…}; may stand beside the former for other projects. A list of keys in place of the string can limit one to routes: {"shop":["key",{"key":"…","routes":["/v1/traces"]}]}`},
+		{Name: keysName, Doc: `The keys of all projects as JSON, {"shop":"key[,key…]",…}; may stand beside the former for other projects`},
 	}
 	defaults := make(map[string]string)
 	eachField(func(field reflect.StructField, name string) { defaults[name] = field.Tag.Get("envDefault") })

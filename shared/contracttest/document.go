@@ -115,9 +115,6 @@ func (d *Document) validate(t testing.TB, schema node, value any) error {
 
 // response finds what the document says of an answer. name is what Unseen calls it.
 func (d *Document) response(method, path, status string) (response node, name string, ok bool) {
-	if key, rest, ok := strings.Cut(strings.TrimPrefix(path, "/k/"), "/"); ok && key != "" && strings.HasPrefix(path, "/k/") {
-		path = "/k/{key}/" + rest
-	}
 	if _, ok := d.find("paths", path); !ok {
 		response, ok = d.find("paths", "x-other-paths", status)
 		return response, "any method, other paths " + status, ok

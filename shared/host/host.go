@@ -46,7 +46,6 @@ func New(cfg config.Config, db store.Writer, log *slog.Logger, now func() time.T
 			Bodies:    intake.NewBodies(cfg.MaxBodyBytes),
 			Throttle:  auth.NewThrottle(cfg.AuthFailuresPerMinute, now),
 			Proxies:   cfg.TrustedProxies,
-			Keep:      cfg.ImportKeep,
 			Count:     told.Records,
 		},
 	}

@@ -29,13 +29,6 @@ const (
 	bodyTime     = 30 * time.Second
 )
 
-// The limits of the largest body of any wire, in bytes: what one batch of OpenTelemetry spans was seen to be, and more. Where
-// a wire allows more than record.MaxBody once decompressed, these are its limits.
-const (
-	MaxSent   = 16 << 20
-	MaxOpened = 64 << 20
-)
-
 func tooLarge(format string, args ...any) error {
 	return &web.Error{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf(format, args...)}
 }
@@ -50,13 +43,12 @@ type Bodies struct {
 	openers chan *opener // as many as can work at one time
 }
 
-// NewBodies returns what reads bodies of at most max bytes on the wire, where a wire does not set its own limit. What it holds
-// at one time is bounded: by 64 MiB when max is 4 MiB, which is room for the largest body, compressed and opened, and for
-// small ones at the same time; and by twice as much for bodies of a wire whose limits are MaxSent and MaxOpened. A body that
-// there is no room for is answered 503.
+// NewBodies returns what reads bodies of at most max bytes on the wire. What it holds at one time is bounded: by
+// 64 MiB when max is 4 MiB, which is room for the largest body, compressed and opened, and for small ones at the same time. A
+// body that there is no room for is answered 503.
 func NewBodies(max int64) *Bodies {
-	size := func(largest int64) int64 { return spare + largest*reserved/(reserved-1) }
-	b := &Bodies{max: max, budget: budget{size: size(max + record.MaxBody), large: size(MaxSent + MaxOpened)}, openers: make(chan *opener, min(runtime.GOMAXPROCS(0), maxOpeners))}
+	largest := max + record.MaxBody
+	b := &Bodies{max: max, budget: budget{size: spare + largest*reserved/(reserved-1)}, openers: make(chan *opener, min(runtime.GOMAXPROCS(0), maxOpeners))}
 	for range cap(b.openers) {
 		b.openers <- &opener{}
 	}

@@ -24,54 +24,32 @@ var errBusy error = &web.Error{
 	Cause:  errors.New("the budget for bodies is used up"),
 }
 
-// errNoRoom answers a body that there never is memory for.
-var errNoRoom = tooLarge("The body's records take more memory than there is for one body; send fewer at a time")
-
 // budget bounds the bytes of all bodies that are held at one time, from the first byte that is read of one to
 // the commit of its records, which point into it; and of long answers.
 type budget struct {
-	size  int64 // bytes
-	large int64 // the same for a body whose wire's limits are larger than the others'
-	used  atomic.Int64
+	size int64
+	used atomic.Int64
 }
 
 // share is what one request holds of a budget.
 type share struct {
-	of    *budget
-	n     int64
-	large bool // the wire's limits are larger than the others'
+	of *budget
+	n  int64
 }
 
 // take adds n bytes to the share. Large ones leave a part for small ones, so that a few big batches don't
 // turn away the many.
 func (s *share) take(n int64) error {
-	limit := s.limit(n)
+	limit := s.of.size
+	if s.n+n > smallBody+perRequest {
+		limit -= limit / reserved
+	}
 	if s.of.used.Add(n) > limit {
 		s.of.used.Add(-n)
 		return errBusy
 	}
 	s.n += n
 	return nil
-}
-
-// limit is how much of the budget may be used when n bytes are added to the share.
-func (s *share) limit(n int64) int64 {
-	limit := s.of.size
-	if s.large {
-		limit = max(limit, s.of.large)
-	}
-	if s.n+n > smallBody+perRequest {
-		limit -= limit / reserved
-	}
-	return limit
-}
-
-// room is take for what a wire makes of a body, which has no bound of its own.
-func (s *share) room(n int64) error {
-	if s.n+n > s.limit(n) {
-		return errNoRoom
-	}
-	return s.take(n)
 }
 
 // give gives n bytes of the share back.

@@ -41,10 +41,6 @@ func TestBudgetOfTheLargestBody(t *testing.T) {
 		require.NoError(t, s.take(record.MaxBody+1))
 	}
 	require.EqualValues(t, 64<<20, NewBodies(4<<20).budget.size)
-	s := share{of: &NewBodies(1).budget, large: true}
-	require.NoError(t, s.take(perRequest+MaxSent+1))
-	require.NoError(t, s.take(MaxOpened+1))
-	require.ErrorIs(t, s.room(MaxOpened), errNoRoom, "it never fits")
 }
 
 // However a body comes and whatever it opens to, it is read whole, and the share is what it holds.

@@ -42,109 +42,92 @@ type Config struct {
 	Bodies    *Bodies          // shared by the handlers of a process
 	Throttle  *auth.Throttle   // of wrong keys
 	Proxies   clientip.Proxies // that tell whom they forward for
-	Keep      []string         // of mask.Dropped: what wires of other agents' formats store all the same
 
 	Count func(store.Count) // told what became of the records of each request, for metrics
 }
 
-// New returns the route of one ingest function, POST on path, and the one with the key before the path where the wire
-// takes that.
+// New returns the route of one ingest function, POST on path.
 func New(path string, wire Wire, cfg Config) web.Routes {
-	h := handler{cfg, wire, path}
-	routes := web.Routes{"POST " + path: h.serve}
-	if wire.Keys().Path {
-		routes["POST "+KeyInPath(path)] = h.serve
-	}
-	return routes
+	h := handler{cfg, wire}
+	return web.Routes{"POST " + path: h.serve}
 }
-
-// KeyInPath returns the pattern's path of a route whose requests have the key in front: /k/<key>/….
-func KeyInPath(path string) string { return web.KeyPath + path }
 
 type handler struct {
 	Config
 	wire Wire
-	path string // that keys are limited to
 }
 
 // serve takes a request's records and answers it. What the request holds in memory is counted from here: the body until
 // it is stored or refused, and then the answer until it is written.
 func (h *handler) serve(w *web.Response, r *http.Request) error {
-	sent, opened := h.wire.Limits()
-	held := share{of: &h.Bodies.budget, large: opened > record.MaxBody}
+	held := share{of: &h.Bodies.budget}
 	w.After(held.giveAll)
-	project, batch, result, err := h.receive(w, r, sent, opened, &held)
+	batch, result, err := h.receive(w, r, &held)
 	if err != nil {
 		held.giveAll()
-		err = h.wire.Refused(w, r, err)
-		if e, ok := errors.AsType[*web.Error](err); ok && e.Status == http.StatusAccepted {
-			h.Count(store.Count{Source: h.wire.Name(), Project: project, Dropped: 1})
-		}
-		return err
+		return h.wire.Refused(w, r, err)
 	}
 	held.give(held.n - sizeOf(batch.Rejected))
 	return h.wire.Stored(w, r, batch, result)
 }
 
-// receive reads, decodes and stores the records of a request: at most sent bytes (0: as the settings say), and opened ones once decompressed. An error
-// says that none of them is known to be stored.
-func (h *handler) receive(w *web.Response, r *http.Request, sent, opened int64, held *share) (project string, batch record.Batch, result store.Result, err error) {
-	project, err = h.authenticate(w, r)
-	if project != "" {
-		w.Log(slog.String("project", project))
-	}
+// receive reads, decodes and stores the records of a request. An error says that none of them is known to be stored.
+func (h *handler) receive(w *web.Response, r *http.Request, held *share) (batch record.Batch, result store.Result, err error) {
+	project, err := h.authenticate(w, r)
 	if err != nil {
-		return project, batch, result, err
+		return batch, result, err
 	}
+	w.Log(slog.String("project", project))
 	contentType := contentType(r)
 	if err := h.wire.Accepts(contentType); err != nil {
-		return project, batch, result, err
+		return batch, result, err
 	}
 	if err := h.Store.Admit(); err != nil {
-		return project, batch, result, unavailable(err)
+		return batch, result, unavailable(err)
 	}
 	if err := held.take(perRequest); err != nil {
-		return project, batch, result, err
+		return batch, result, err
 	}
+	sent, opened := h.wire.Limits()
 	body, err := h.Bodies.read(w, r, sent, opened, held)
 	if err != nil {
-		return project, batch, result, err
+		return batch, result, err
 	}
-	batch, err = h.wire.Decode(body, contentType, record.Rules{Project: project, Now: h.Now(), Retention: h.Retention}, held.room)
+	batch, err = h.wire.Decode(body, contentType, record.Rules{Project: project, Now: h.Now(), Retention: h.Retention})
 	if err != nil {
 		h.logRefusal(w, r, err)
-		return project, batch, result, err
+		return batch, result, err
 	}
 	h.logRejected(w, r, batch.Rejected)
 	if err := held.take(sizeOf(batch.Rejected)); err != nil {
-		return project, batch, result, err
+		return batch, result, err
 	}
-	if result, err = h.store(r, project, batch); err != nil {
-		return project, batch, result, err
+	if len(batch.Records) > 0 {
+		// A client that hangs up does not take back what it sent.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), web.TimeLeft(r.Context(), storeTimeout))
+		defer cancel()
+		if result, err = h.Store.Insert(ctx, batch.Records); err != nil {
+			return batch, result, unavailable(err)
+		}
 	}
+	h.Count(store.Count{Source: h.wire.Name(), Project: project, Stored: result, Rejected: batch.Rejected})
 	w.Log(slog.Int("accepted", result.Accepted), slog.Int("duplicates", result.Duplicates), slog.Int("rejected", len(batch.Rejected)))
-	return project, batch, result, nil
+	return batch, result, nil
 }
 
-// authenticate returns the project of the request's key, also with the error that the key is for other routes. An address from which many wrong keys came is told to wait,
+// authenticate returns the project of the request's key. An address from which many wrong keys came is told to wait,
 // before it can try more; a good key is never asked to, for others may be behind the same address.
 func (h *handler) authenticate(w *web.Response, r *http.Request) (project string, err error) {
 	client := clientip.Of(r, h.Proxies)
 	if len(h.Proxies) > 0 {
 		w.Log(slog.String("client", client.String()))
 	}
-	key, err := h.wire.Keys().Key(r)
+	key, err := h.wire.Key(r)
 	if err == nil {
-		project, err = h.Keys.Project(key, h.path)
+		project, err = h.Keys.Project(key)
 	}
 	if err == nil {
 		return project, nil
-	}
-	if other, ok := errors.AsType[*auth.RouteError](err); ok {
-		return project, &web.Error{
-			Status: http.StatusForbidden,
-			Text:   fmt.Sprintf("The key is for %s alone; nothing was stored", strings.Join(other.Routes, ", ")),
-		}
 	}
 	if wait := h.Throttle.Fail(clientip.Network(client)); wait > 0 {
 		return "", &web.Error{

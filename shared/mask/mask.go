@@ -87,16 +87,6 @@ func command(line string) string {
 	return strings.Join(words, " ")
 }
 
-// Dropped are what importers of other agents' formats do not store unless the setting BITVILLE_IMPORT_KEEP has the name:
-// the values in URLs and commands, and fields as each agent calls them.
-var Dropped = []string{
-	"query_values",
-	"env", "get", "PHP_AUTH_USER", "REMOTE_ADDR", "HTTP_USER_AGENT", // of php-profiler
-	"status.message", "exception.message", "exception.stacktrace", // of OpenTelemetry, and all that follows
-	"user_agent.original", "client.address", "network.peer.address", "db.postgresql.values",
-	"query.parameters", "query.deparse_info", // of pg_tracing
-}
-
 // Secret tells whether an attribute's name says that its value is secret: password, API-Key, http.request.header.cookie.
 func Secret(name string) bool {
 	name = separators.Replace(strings.ToLower(name))

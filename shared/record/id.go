@@ -1,10 +1,6 @@
 package record
 
-import (
-	"crypto/sha256"
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // CorrelationID returns the lower-case dashed UUID that text is: a UUID with or without its dashes, or the
 // 32 hexadecimal digits of a W3C trace id. No braces, no "urn:uuid:".
@@ -15,20 +11,6 @@ func CorrelationID(text string) (id string, ok bool) {
 	}
 	return string(canonical[:]), true
 }
-
-// DerivedID returns the correlation id of a record that has none: a UUID of version 8 (RFC 9562, section 5.8) that is the same
-// whenever the project sends the same bytes again. A record under one says so in the attribute Derived.
-func DerivedID(project string, raw []byte) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%d:%s", len(project), project)
-	_, _ = h.Write(raw)
-	b := h.Sum(nil)
-	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
-}
-
-// Derived is the attribute, name and value, of records under a DerivedID: no other half comes under it.
-var Derived = [2]string{"correlation", "derived"}
 
 func canonicalID(text string) (out [36]byte, ok bool) {
 	dashed := len(text) == 36

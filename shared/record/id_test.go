@@ -32,20 +32,3 @@ func FuzzCorrelationID(f *testing.F) {
 		require.Equal(t, id, again)
 	})
 }
-
-// The same bytes of the same project have the same id, and nothing else has.
-func TestDerivedID(t *testing.T) {
-	const want = "6e950106-b59c-839c-89a8-975ec6510aaa"
-	seen := map[string]bool{}
-	for _, c := range []struct{ project, raw string }{{"shop", "{}"}, {"shop", "{} "}, {"blog", "{}"}, {"sho", "p{}"}, {"shop", ""}, {"", "shop{}"}} {
-		id := DerivedID(c.project, []byte(c.raw))
-		require.Equal(t, id, DerivedID(c.project, []byte(c.raw)))
-		require.Regexp(t, "^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", id)
-		canonical, ok := CorrelationID(id)
-		require.True(t, ok)
-		require.Equal(t, id, canonical)
-		require.False(t, seen[id])
-		seen[id] = true
-	}
-	require.Equal(t, want, DerivedID("shop", []byte("{}")), "records that are stored must not get another id")
-}

@@ -23,22 +23,6 @@ type Source struct {
 	MaxNameBytes int    // the longest NameField, in bytes of UTF-8
 }
 
-// The sources, whatever wire their records come by.
-var (
-	// PHP is of requests: a record names the page in request_uri.
-	PHP = Source{
-		ID:           "php_agent",
-		NameField:    "request_uri",
-		MaxNameBytes: 8192, // what web servers take as a request line
-	}
-	// Postgres is of statements: a record holds the text in query.
-	Postgres = Source{
-		ID:           "postgres_agent",
-		NameField:    "query",
-		MaxNameBytes: 64 << 10,
-	}
-)
-
 // Record is one profiling record. It can be stored when Validate finds nothing and Seal was called. Attributes and
 // Payload may share memory with the body that they were decoded from.
 type Record struct {
@@ -70,7 +54,6 @@ type Detail struct {
 type Rejection struct {
 	Index   int      `json:"index"`
 	Details []Detail `json:"details"`
-	Source  string   `json:"-"` // that it would have had, for metrics; "" where its wire has only one
 	Offset  *int     `json:"-"` // of the first byte that cannot be right, in a line that is not JSON; else nil
 }
 

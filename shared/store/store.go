@@ -54,7 +54,6 @@ type Count struct {
 	Project  string
 	Stored   Result
 	Rejected []record.Rejection
-	Dropped  int // could not be stored, and whose client is told nothing that makes it send them again
 }
 
 // Unavailable is the error of a store that cannot take a record now. Nothing of the insert may be counted

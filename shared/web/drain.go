@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -23,8 +22,7 @@ func refuse(w *Response, r *http.Request, body *countingBody, err error) {
 	rc := http.NewResponseController(w.rw)
 	// A client that asked before it sends (Expect) sends nothing now. A host that has read the body before it called
 	// knows no deadlines.
-	closes := func() bool { e, ok := errors.AsType[*Error](err); return ok && e.Close }
-	if body.ended || r.ContentLength == 0 || r.Header.Get("Expect") != "" || closes() {
+	if body.ended || r.ContentLength == 0 || r.Header.Get("Expect") != "" {
 		w.fail(err)
 		return
 	}

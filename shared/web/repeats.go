@@ -48,11 +48,11 @@ func (r *repeats) next(cause string, now time.Time) (untold int, tell bool) {
 	return untold, true
 }
 
-// level returns the level of the request's line, and what it says of others. A 503, or a 202 that stands for one, that has no
-// line of its own has one at debug.
+// level returns the level of the request's line, and what it says of others. A 503 that has no line of its own has one at
+// debug.
 func (w *Response) level(r *repeats) (slog.Level, []slog.Attr) {
 	switch {
-	case w.status == http.StatusServiceUnavailable, w.status == http.StatusAccepted && w.cause != nil:
+	case w.status == http.StatusServiceUnavailable:
 		untold, tell := r.next(w.refusal(), time.Now())
 		if !tell {
 			return slog.LevelDebug, nil

@@ -32,19 +32,6 @@ type Error struct {
 	Fields map[string]any // what the answer holds beside "error"
 	Header http.Header    // what the answer needs beside the usual
 	Cause  error          // for the log alone
-
-	// Answer is for clients that read something else than the listener's own errors: it stands in their place.
-	Answer *Answer
-
-	// Close says that the connection is closed without an answer, for clients that take any answer for success. The request
-	// is logged and counted under Status. A host that cannot close (on AWS Lambda there is no connection) answers.
-	Close bool
-}
-
-// Answer is a body of any type. The zero value is an answer without a body.
-type Answer struct {
-	ContentType string
-	Data        []byte
 }
 
 func (e *Error) Error() string {
@@ -93,11 +80,8 @@ func New(cfg Config, routes ...Routes) http.Handler {
 			if w.after != nil {
 				w.after()
 			}
-			w.logTo(cfg.Log, repeats, r, path, id, body.n)
+			w.logTo(cfg.Log, repeats, r, id, body.n)
 			cfg.Observe(Observation{Path: path, Status: w.status, Duration: time.Since(w.start), Bytes: body.n})
-			if w.closed {
-				panic(http.ErrAbortHandler)
-			}
 		}()
 		if err := handle(w, r); err != nil {
 			refuse(w, r, body, err)
@@ -113,8 +97,7 @@ const answerTimeout = 30 * time.Second
 type Response struct {
 	rw     http.ResponseWriter
 	start  time.Time
-	status int  // 0 until it is written
-	closed bool // the connection is to be closed in place of the answer
+	status int // 0 until it is written
 	attrs  []slog.Attr
 	cause  error
 	after  func()
@@ -147,8 +130,7 @@ func (w *Response) JSON(status int, v any) error {
 	return nil
 }
 
-// Data writes an answer of any type, which Header may say more of: no body when data is empty, and no Content-Type when
-// contentType is.
+// Data writes an answer of any type, which Header may say more of.
 func (w *Response) Data(status int, contentType string, data []byte) {
 	w.write(status, contentType, data)
 }
@@ -163,9 +145,7 @@ func (w *Response) Text(status int, text string) {
 
 func (w *Response) write(status int, contentType string, data []byte) {
 	h := w.Header()
-	if contentType != "" {
-		h.Set("Content-Type", contentType)
-	}
+	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", fmt.Sprint(len(data)))
 	w.status = status
 	_ = http.NewResponseController(w.rw).SetWriteDeadline(time.Now().Add(answerTimeout)) // where the host can
@@ -180,20 +160,12 @@ func (w *Response) fail(err error) {
 	if !ok {
 		e = &Error{Status: http.StatusInternalServerError, Text: "Internal error: it is in the listener's log under this answer's X-Request-Id"}
 	}
-	if e.Close && http.NewResponseController(w.rw).SetWriteDeadline(time.Time{}) == nil { // the host is net/http
-		w.status, w.closed = e.Status, true
-		return
-	}
-	for name, values := range e.Header {
-		w.Header()[name] = values
-	}
-	if e.Answer != nil {
-		w.write(e.Status, e.Answer.ContentType, e.Answer.Data)
-		return
-	}
 	answer := map[string]any{"error": e.Text}
 	for name, value := range e.Fields {
 		answer[name] = value
+	}
+	for name, values := range e.Header {
+		w.Header()[name] = values
 	}
 	if err := w.JSON(e.Status, answer); err != nil {
 		panic(err)

@@ -35,7 +35,7 @@ func Fuzz(f *testing.F, s store.Store) {
 		if extra != "" {
 			body += "," + extra
 		}
-		batch, err := wire.Decode([]byte(body+"}"), bitville.JSON, rules, nil)
+		batch, err := wire.Decode([]byte(body+"}"), bitville.JSON, rules)
 		if err != nil || len(batch.Records) != 1 {
 			return
 		}

@@ -17,8 +17,8 @@ func (w Wire) Name() string { return w.Source.ID }
 // Limits leaves the bytes sent to the settings.
 func (w Wire) Limits() (sent, opened int64) { return 0, record.MaxBody }
 
-// Keys says that the key comes as a bearer token alone.
-func (w Wire) Keys() auth.Places { return auth.Places{} }
+// Key takes the key as a bearer token alone.
+func (w Wire) Key(r *http.Request) (string, error) { return auth.Bearer(r) }
 
 // Accepts takes JSON and NDJSON. No type at all is JSON, and so is a type that ends in +json, whatever stands before it
 // (RFC 6839, section 3.1).

@@ -60,9 +60,8 @@ func (e *ProjectError) Attrs() []slog.Attr {
 
 // Decode cuts a body into records and checks each of them. The content type is NDJSON, or any other for JSON. The error
 // is a *SyntaxError or ErrTooManyRecords when the body cannot be read as a whole, and a *ProjectError when a record
-// names another project, which counts for more than whatever else is wrong with single records. The records point into the
-// body and need no room of their own.
-func (w Wire) Decode(body []byte, contentType string, rules record.Rules, _ func(int64) error) (record.Batch, error) {
+// names another project, which counts for more than whatever else is wrong with single records.
+func (w Wire) Decode(body []byte, contentType string, rules record.Rules) (record.Batch, error) {
 	p := parser{source: w.Source, rules: rules}
 	var err error
 	if contentType == NDJSON {

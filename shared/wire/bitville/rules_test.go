@@ -24,7 +24,7 @@ type bodies struct {
 }
 
 func (b bodies) Decode(body []byte, contentType string) (record.Batch, error) {
-	return b.Wire.Decode(body, contentType, b.Rules, nil)
+	return b.Wire.Decode(body, contentType, b.Rules)
 }
 
 func decoder(source record.Source) bodies {
