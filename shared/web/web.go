@@ -130,14 +130,6 @@ func (w *Response) JSON(status int, v any) error {
 	return nil
 }
 
-// Data writes an answer of any type, which Header may say more of.
-func (w *Response) Data(status int, contentType string, data []byte) {
-	w.write(status, contentType, data)
-}
-
-// Because keeps the cause of an answer other than 200 that its handler writes itself, for the log.
-func (w *Response) Because(cause error) { w.cause = cause }
-
 // Text writes an answer of plain text.
 func (w *Response) Text(status int, text string) {
 	w.write(status, "text/plain; charset=utf-8", []byte(text))
