@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	version = "bv1 "
+	version = "bv1 " // that a datagram begins with
 
 	maxLine = 512 // bytes, above what a project's longest name makes of a first line
 	maxOff  = 60  // seconds between a sender's clock and ours
@@ -35,7 +35,7 @@ type header struct {
 
 // What is wrong with a first line, made once: a flood of them must cost little.
 var (
-	errNoVersion = malformed("it does not begin with \"bv1 \"")
+	errNoVersion = malformed(fmt.Sprintf("it does not begin with %q", version))
 	errNoLine    = fmt.Errorf("%w: there is no line feed in the first %d bytes; it ends the first line", Malformed, maxLine)
 	errNoMAC     = malformed("the first line does not end in a space and a MAC of 64 hexadecimal digits")
 	errNoTime    = malformed("the first line has no time before its MAC: Unix seconds, a whole number without a sign")
@@ -43,7 +43,7 @@ var (
 )
 
 func malformed(what string) error {
-	return fmt.Errorf("%w: %s; the first line is \"bv1 <source> <project> <Unix seconds> <MAC>\"", Malformed, what)
+	return fmt.Errorf("%w: %s; the first line is \"%s<source> <project> <Unix seconds> <MAC>\"", Malformed, what, version)
 }
 
 // parse cuts a datagram into its first line and its body. It looks at nothing of the body. The error is Malformed, and
